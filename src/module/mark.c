@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Upstream's fix: group extend and group add are fast-commit ineligible
+ *
+ * Upstream's commits 1f8dd813a1c7 ("ext4: mark group extend fast-commit
+ * ineligible") and 89b4336fd5ec ("ext4: mark group add fast-commit
+ * ineligible") each add to the ioctl, after the group operation and whatever
+ * it returned, before the journal is flushed:
+ *
+ *	if (EXT4_SB(sb)->s_journal)
+ *		ext4_fc_mark_ineligible(sb, EXT4_FC_REASON_RESIZE, NULL);
+ *
+ * Here the replacement of the group operation makes the call as its last
+ * step, in the ioctl's own context: from 6.16 on it takes a mutex. It need not
+ * ask for a journal, since ext4 clears JOURNAL_FAST_COMMIT of a mount without
+ * one and ext4_fc_mark_ineligible() does nothing then.
+ *
+ * A kernel that has the fix marks by itself, and is known by that: by a mark
+ * with this reason by the same task, after the group operation and before
+ * ext4_resize_end(). One surplus mark is made until then, none after it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "fix.h"
+
+DEFINE_STATIC_CALL_NULL(ext4_group_extend, ext4_group_extend_fn);
+DEFINE_STATIC_CALL_NULL(ext4_group_add, ext4_group_add_fn);
+DEFINE_STATIC_CALL_NULL(ext4_fc_mark_ineligible, ext4_fc_mark_ineligible_fn);
+
+static void mark(struct super_block *sb, enum fix_stat stat)
+{
+	static_call(ext4_fc_mark_ineligible)(sb, EXT4_FC_REASON_RESIZE, NULL);
+	atomic_long_inc(&stats[stat]);
+}
+
+static void mark_after(struct super_block *sb, enum fix_stat stat)
+{
+	struct resize *r = hold_find_own(sb);
+	bool kernel_marks = atomic_long_read(&stats[STAT_KERNEL_MARKS]);
+
+	if (!kernel_marks)
+		mark(sb, stat);
+
+	/* Not there if the ioctl began before this module was loaded */
+	if (r) {
+		r->stat = stat;
+		r->marked = !kernel_marks;
+		r->group_op = true;
+	}
+}
+
+int mark_group_extend(struct super_block *sb, struct ext4_super_block *es,
+		      unsigned long long n_blocks_count)
+{
+	int err = redirect_pass(&redirects[FIX_GROUP_EXTEND],
+				static_call(ext4_group_extend)(sb, es, n_blocks_count));
+
+	mark_after(sb, STAT_MARKS_GROUP_EXTEND);
+	return redirect_return(err);
+}
+
+int mark_group_add(struct super_block *sb, struct ext4_new_group_data *input)
+{
+	int err = redirect_pass(&redirects[FIX_GROUP_ADD],
+				static_call(ext4_group_add)(sb, input));
+
+	mark_after(sb, STAT_MARKS_GROUP_ADD);
+	return redirect_return(err);
+}
+
+/**
+ * mark_watch() - see the kernel mark by itself
+ * @sb: first argument of ext4_fc_mark_ineligible()
+ * @reason: its second
+ *
+ * Context: probe handler, on each call of ext4_fc_mark_ineligible().
+ * Return: false, the call goes on as it is.
+ */
+notrace bool mark_watch(unsigned long sb, unsigned long reason)
+{
+	struct resize *r;
+
+	if ((int)reason == EXT4_FC_REASON_RESIZE) {
+		r = hold_find_own((struct super_block *)sb);
+		if (r && r->group_op)
+			r->kernel_marked = true;
+	}
+	return false;
+}
+NOKPROBE_SYMBOL(mark_watch);
+
+/**
+ * mark_resize_end() - learn from a resize whether the kernel marks by itself
+ * @r: the resize, by this task
+ *
+ * A kernel with only one of upstream's two commits is not known to exist. On
+ * one, group operations of the other kind would be seen to be unmarked here,
+ * and marked, though after the flush: late with hold=0, and not needed else.
+ *
+ * Context: process context, in the replacement of ext4_resize_end().
+ */
+void mark_resize_end(struct resize *r)
+{
+	if (!r->group_op)
+		return;
+
+	if (r->kernel_marked) {
+		if (!atomic_long_xchg(&stats[STAT_KERNEL_MARKS], 1))
+			pr_info("this kernel has upstream's fix, it marks by itself: no further marks from this module\n");
+	} else if (!r->marked) {
+		mark(r->sb, r->stat);
+	}
+}

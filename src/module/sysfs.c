@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What an admin can read: /sys/module/ext4_fc_resize_fix/
+ */
+#include <linux/kobject.h>
+#include <linux/sysfs.h>
+
+#include "fix.h"
+
+atomic_long_t stats[STAT_NR];
+
+static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	return sprintf(buf, "%lu\n",
+		       redirect_missed(redirects, hold ? HOLD_NR : FIX_NR));
+}
+
+/* Says what is so, not what was once switched on */
+static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	if (disable)
+		return sprintf(buf, "not protected: loaded with disable=1\n");
+	if (!redirect_selftest())
+		return sprintf(buf, "not protected: hooks have no effect (is sysctl kernel.ftrace_enabled or /sys/kernel/debug/kprobes/enabled 0?)\n");
+	return sprintf(buf, "protected (%s)\n",
+		       hold ? "mark, hold, full commit after flush" :
+			      "mark only: hold=0");
+}
+
+struct stat_attribute {
+	struct kobj_attribute attr;
+	enum fix_stat stat;
+};
+
+static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
+{
+	struct stat_attribute *s =
+		container_of(attr, struct stat_attribute, attr);
+
+	return sprintf(buf, "%ld\n", atomic_long_read(&stats[s->stat]));
+}
+
+#define STAT_ATTR(_name, _stat)						\
+	static struct stat_attribute stat_##_name = {			\
+		.attr = __ATTR(_name, 0444, stat_show, NULL),		\
+		.stat = _stat,						\
+	}
+
+STAT_ATTR(marks_group_extend, STAT_MARKS_GROUP_EXTEND);
+STAT_ATTR(marks_group_add, STAT_MARKS_GROUP_ADD);
+STAT_ATTR(kernel_marks, STAT_KERNEL_MARKS);
+STAT_ATTR(holds, STAT_HOLDS);
+STAT_ATTR(holds_failed, STAT_HOLDS_FAILED);
+STAT_ATTR(hold_longest_us, STAT_HOLD_LONGEST_US);
+STAT_ATTR(full_commits_hold, STAT_FULL_COMMITS_HOLD);
+STAT_ATTR(full_commits_flush, STAT_FULL_COMMITS_FLUSH);
+static struct kobj_attribute state_attr = __ATTR_RO(state);
+static struct kobj_attribute missed_attr = __ATTR_RO(missed);
+
+static struct attribute *fix_attrs[] = {
+	&state_attr.attr,
+	&missed_attr.attr,
+	&stat_marks_group_extend.attr.attr,
+	&stat_marks_group_add.attr.attr,
+	&stat_kernel_marks.attr.attr,
+	&stat_holds.attr.attr,
+	&stat_holds_failed.attr.attr,
+	&stat_hold_longest_us.attr.attr,
+	&stat_full_commits_hold.attr.attr,
+	&stat_full_commits_flush.attr.attr,
+	NULL
+};
+
+static const struct attribute_group fix_group = {
+	.attrs = fix_attrs,
+};
+
+int fix_sysfs_create(void)
+{
+	return sysfs_create_group(&THIS_MODULE->mkobj.kobj, &fix_group);
+}
+
+void fix_sysfs_remove(void)
+{
+	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &fix_group);
+}

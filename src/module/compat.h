@@ -38,7 +38,7 @@ typedef void ext4_fc_mark_ineligible_fn(struct super_block *sb, int reason,
 typedef int ext4_resize_begin_fn(struct super_block *sb);
 
 /*
- * Up to 5.18 void, without @update_backups; with both since 5.19 (and stable
+ * Up to 5.19 void, without @update_backups; with both since 6.0 (and stable
  * series before it), 827891a38acc ("ext4: update the s_overhead_clusters in
  * the backup sb's when resizing"). A bool, handed on as the register that it
  * came in, for before that it is whatever the caller left there.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an admin can read: /sys/module/ext4_fc_resize_fix/
+ * What an admin can read: /sys/module/ext4_fc_resize_fix/status/
  */
 #include <linux/kobject.h>
 #include <linux/sysfs.h>
@@ -78,12 +78,34 @@ static const struct attribute_group fix_group = {
 	.attrs = fix_attrs,
 };
 
+static struct kobject *status;
+
+/**
+ * fix_sysfs_create() - make the directory "status" and its files
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno, with nothing left behind.
+ */
 int fix_sysfs_create(void)
 {
-	return sysfs_create_group(&THIS_MODULE->mkobj.kobj, &fix_group);
+	int err;
+
+	status = kobject_create_and_add("status", &THIS_MODULE->mkobj.kobj);
+	if (!status)
+		return -ENOMEM;
+	err = sysfs_create_group(status, &fix_group);
+	if (err)
+		kobject_put(status);
+	return err;
 }
 
+/**
+ * fix_sysfs_remove() - take the directory away
+ *
+ * Context: may sleep, waits for readers.
+ */
 void fix_sysfs_remove(void)
 {
-	sysfs_remove_group(&THIS_MODULE->mkobj.kobj, &fix_group);
+	sysfs_remove_group(status, &fix_group);
+	kobject_put(status);
 }

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts share: where things are, messages, packages, locks, and a
+# way to prepare something once.  Sourced, not run:  . scripts/lib.sh
+
+# shellcheck disable=SC2034 # for those who source this
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Outside the tree; may be deleted at any time, everything in it is made again.
+cache=${EXT4_FC_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ext4_fc_resize_fix}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd -P)
+
+# Messages go to stderr: stdout belongs to results (TAP, paths, versions).
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# lock NAME: held until the calling process or subshell ends.
+lock() {
+	local fd
+
+	mkdir -p "$cache/lock"
+	exec {fd}>"$cache/lock/$1"
+	flock -n "$fd" || { say "waiting for another process to finish with $1"; flock "$fd"; }
+}
+
+# need PACKAGE...: installs the Debian packages that are missing.
+need() {
+	local missing=() pkg
+
+	command -v dpkg-query >/dev/null || die "this works on Debian and its relatives only (no dpkg)"
+	for pkg; do
+		[ "$(dpkg-query -Wf '${db:Status-Status}' "$pkg" 2>/dev/null)" = installed ] || missing+=("$pkg")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	[ "$(id -u)" = 0 ] || die "packages are missing, install them or run this as root: ${missing[*]}"
+	say "installing ${missing[*]}"
+	(
+		lock apt
+		install=(apt-get -qq -y --no-install-recommends install "${missing[@]}")
+		export DEBIAN_FRONTEND=noninteractive
+		# Try the package lists that are there: an update also asks every
+		# other repository of the machine, reachable or not.
+		"${install[@]}" </dev/null >"$cache/apt.log" 2>&1 && exit
+		apt-get -qq update >>"$cache/apt.log" 2>&1 || : # the install will tell
+		"${install[@]}" </dev/null >>"$cache/apt.log" 2>&1 ||
+			die "apt-get cannot install ${missing[*]}: see $cache/apt.log"
+	)
+}
+
+# prepare PATH COMMAND...: makes PATH by running COMMAND... SCRATCH-PATH, unless
+# PATH is there.  One process at a time, and PATH appears whole or not at all.
+prepare() {
+	local path=$1
+	shift
+
+	[ ! -e "$path" ] || return 0
+	(
+		name=${path#"$cache/"}
+		name=${name//\//,}
+		lock "$name"
+		[ ! -e "$path" ] || exit 0
+		tmp=$cache/tmp/$name
+		# A killed run may have left its scratch behind.
+		rm -rf --one-file-system "$tmp"
+		mkdir -p "$tmp" "${path%/*}"
+		trap 'rm -rf --one-file-system "$tmp"' EXIT
+		"$@" "$tmp/new"
+		mv -T "$tmp/new" "$path"
+	)
+}

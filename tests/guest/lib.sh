@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# For the tests that run in a VM; first line of such a test: . /lib/test.sh
+# Results are TAP; the last line of a test is `finish'.
+
+count=0
+failed=0
+
+# pass NAME, fail NAME [DETAIL], skip NAME REASON: one result.
+pass() { count=$((count + 1)); echo "ok $count - $1"; }
+skip() { count=$((count + 1)); echo "ok $count - $1 # SKIP $2"; }
+fail() {
+	count=$((count + 1)) failed=$((failed + 1))
+	echo "not ok $count - $1"
+	[ $# -lt 2 ] || note "$2"
+}
+
+note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+# is GOT WANT NAME
+is() { if [ "$1" = "$2" ]; then pass "$3"; else fail "$3" "got '$1', want '$2'"; fi; }
+
+# ok NAME COMMAND...: the command succeeds; what it says is shown if not.
+ok() {
+	name=$1
+	shift
+	if said=$("$@" 2>&1); then pass "$name"; else fail "$name" "$* -> $?: $said"; fi
+}
+
+# refuses TEXT NAME COMMAND...: the command fails and says TEXT, an error's message.
+refuses() {
+	text=$1 name=$2
+	shift 2
+	if said=$("$@" 2>&1); then
+		fail "$name" "$* succeeded"
+	else
+		case $said in
+		*"$text"*) pass "$name" ;;
+		*) fail "$name" "$* failed, but not by '$text': $said" ;;
+		esac
+	fi
+}
+
+# bail REASON: nothing more can be tested.
+bail() { echo "Bail out! $*"; exit 99; }
+
+# finish: the plan; exits 1 when anything failed.
+finish() {
+	echo "1..$count"
+	[ $failed = 0 ]
+	exit
+}
+
+# fc_info DEV: the file; fc_reason DEV Resize: how often that made fast commit
+# ineligible; fc_stat DEV commits|ineligible|numblks: one of its counters.
+fc_info() { cat "/proc/fs/ext4/${1##*/}/fc_info"; }
+fc_reason() { fc_info "$1" | sed -n "s/^\"$2\":[[:space:]]*//p"; }
+fc_stat() { fc_info "$1" | awk -v what="$2" '$2 == what { print $1 }'; }

@@ -20,7 +20,7 @@ struct ext4_super_block;
 struct ext4_new_group_data;
 
 /* fs/ext4/fast_commit.h: 5 since 5.10, aa75f4d3daae ("ext4: main fast-commit commit path") */
-#define EXT4_FC_REASON_RESIZE	5
+#define EXT4_FC_REASON_RESIZE 5
 
 typedef int ext4_group_extend_fn(struct super_block *sb,
 				 struct ext4_super_block *es,

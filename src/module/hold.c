@@ -195,12 +195,12 @@ static int hold_begin(struct resize *r, struct super_block *sb)
 
 static void hold_end(struct resize *r)
 {
+	atomic_long_t *stat = &stats[STAT_HOLD_LONGEST_US];
 	long us = ktime_us_delta(ktime_get(), r->begin);
-	long longest = atomic_long_read(&stats[STAT_HOLD_LONGEST_US]);
+	long longest = atomic_long_read(stat);
 
 	while (hold && us > longest &&
-	       !atomic_long_try_cmpxchg(&stats[STAT_HOLD_LONGEST_US],
-					&longest, us))
+	       !atomic_long_try_cmpxchg(stat, &longest, us))
 		;
 	hold_remove(r);
 }

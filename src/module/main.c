@@ -49,16 +49,16 @@ struct redirect redirects[HOLD_NR] = {
 
 bool hold = true;
 module_param(hold, bool, 0444);
-MODULE_PARM_DESC(hold, "no fast commit during a resize, nor on a flushed journal (default 1); 0: only upstream's fix");
+MODULE_PARM_DESC(hold, "1: also hold and flush rule, 0: upstream's fix only");
 
 bool disable;
 module_param(disable, bool, 0444);
-MODULE_PARM_DESC(disable, "hook nothing, protect nothing (default 0)");
+MODULE_PARM_DESC(disable, "1: hook nothing, protect nothing");
 
 static struct file_system_type *ext4;
 
 /* The address of what the table names, as the type that is called */
-#define SET_CALL(name, index) \
+#define SET_CALL(name, index)                                                  \
 	static_call_update(name, (name##_fn *)redirects[index].addr)
 
 static int __init fix_init(void)
@@ -104,8 +104,7 @@ static int __init fix_init(void)
 
 	pr_info("ext4 online resize is protected on %s (ext4 %s): %s\n",
 		init_utsname()->release, ext4->owner ? "module" : "built in",
-		hold ? "mark, hold, full commit after flush" :
-		       "mark only, hold=0");
+		fix_mode());
 	return 0;
 
 remove_sysfs:

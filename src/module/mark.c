@@ -50,10 +50,11 @@ static void mark_after(struct super_block *sb, enum fix_stat stat)
 }
 
 int mark_group_extend(struct super_block *sb, struct ext4_super_block *es,
-		      unsigned long long n_blocks_count)
+		      unsigned long long n_blocks)
 {
-	int err = redirect_pass(&redirects[FIX_GROUP_EXTEND],
-				static_call(ext4_group_extend)(sb, es, n_blocks_count));
+	int err =
+		redirect_pass(&redirects[FIX_GROUP_EXTEND],
+			      static_call(ext4_group_extend)(sb, es, n_blocks));
 
 	mark_after(sb, STAT_MARKS_GROUP_EXTEND);
 	return redirect_return(err);

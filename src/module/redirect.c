@@ -240,6 +240,6 @@ noinline int redirect_selftest(void)
 	int ret = 0;
 
 	/* The compiler must not know the result: it would not make the call */
-	asm volatile("" : "+r" (ret));
+	asm volatile("" : "+r"(ret));
 	return ret;
 }

@@ -60,11 +60,11 @@ int redirect_selftest_replacement(void);
  * whether redirects have effect (redirect_selftest() returns 1) or are
  * silently off (0), as with kernel.ftrace_enabled=0.
  */
-#define REDIRECT_SELFTEST					\
-{								\
-	.symbol = KBUILD_MODNAME ":redirect_selftest",		\
-	.replacement = redirect_selftest_replacement,		\
-}
+#define REDIRECT_SELFTEST                                                      \
+	{                                                                      \
+		.symbol = KBUILD_MODNAME ":redirect_selftest",                 \
+		.replacement = redirect_selftest_replacement,                  \
+	}
 
 void redirect_pass_begin(struct redirect_pass *pass, struct redirect *r);
 void redirect_pass_end(struct redirect_pass *pass);
@@ -77,16 +77,16 @@ void redirect_pass_end(struct redirect_pass *pass);
  * Context: process context, in a replacement. Sleeps if the original does.
  * Return: what @call returned.
  */
-#define redirect_pass(r, call)				\
-({							\
-	struct redirect_pass __pass;			\
-	typeof(call) __ret;				\
-							\
-	redirect_pass_begin(&__pass, r);		\
-	__ret = (call);					\
-	redirect_pass_end(&__pass);			\
-	__ret;						\
-})
+#define redirect_pass(r, call)                                                 \
+	({                                                                     \
+		struct redirect_pass __pass;                                   \
+		typeof(call) __ret;                                            \
+                                                                               \
+		redirect_pass_begin(&__pass, r);                               \
+		__ret = (call);                                                \
+		redirect_pass_end(&__pass);                                    \
+		__ret;                                                         \
+	})
 
 /**
  * redirect_return() - the last thing that a replacement does

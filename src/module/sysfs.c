@@ -9,6 +9,16 @@
 
 atomic_long_t stats[STAT_NR];
 
+/**
+ * fix_mode() - what the module does, in a few words
+ *
+ * Return: a constant string.
+ */
+const char *fix_mode(void)
+{
+	return hold ? "mark, hold, full commit after flush" : "mark, hold=0";
+}
+
 static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
@@ -23,10 +33,11 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 	if (disable)
 		return sprintf(buf, "not protected: loaded with disable=1\n");
 	if (!redirect_selftest())
-		return sprintf(buf, "not protected: hooks have no effect (is sysctl kernel.ftrace_enabled or /sys/kernel/debug/kprobes/enabled 0?)\n");
-	return sprintf(buf, "protected (%s)\n",
-		       hold ? "mark, hold, full commit after flush" :
-			      "mark only: hold=0");
+		return sprintf(buf,
+			       "not protected: hooks are off, see %s and %s\n",
+			       "sysctl kernel.ftrace_enabled",
+			       "/sys/kernel/debug/kprobes/enabled");
+	return sprintf(buf, "protected (%s)\n", fix_mode());
 }
 
 struct stat_attribute {
@@ -43,10 +54,10 @@ static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sprintf(buf, "%ld\n", atomic_long_read(&stats[s->stat]));
 }
 
-#define STAT_ATTR(_name, _stat)						\
-	static struct stat_attribute stat_##_name = {			\
-		.attr = __ATTR(_name, 0444, stat_show, NULL),		\
-		.stat = _stat,						\
+#define STAT_ATTR(_name, _stat)                                                \
+	static struct stat_attribute stat_##_name = {                          \
+		.attr = __ATTR(_name, 0444, stat_show, NULL),                  \
+		.stat = _stat,                                                 \
 	}
 
 STAT_ATTR(marks_group_extend, STAT_MARKS_GROUP_EXTEND);
@@ -71,7 +82,7 @@ static struct attribute *fix_attrs[] = {
 	&stat_hold_longest_us.attr.attr,
 	&stat_full_commits_hold.attr.attr,
 	&stat_full_commits_flush.attr.attr,
-	NULL
+	NULL, /* with the comma clang-format leaves one a line */
 };
 
 static const struct attribute_group fix_group = {

@@ -18,7 +18,7 @@ static int __init unsupported_init(void)
 }
 module_init(unsupported_init);
 
-MODULE_DESCRIPTION("Make ext4 online resize safe under fast commit (not on this kernel)");
+MODULE_DESCRIPTION("Says why ext4_fc_resize_fix does not work here");
 MODULE_AUTHOR("The ext4_fc_resize_fix authors");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(FIX_VERSION);

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+# What a person types; kbuild's own rules are in Kbuild
+
+KERNELRELEASE ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KERNELRELEASE)/build
+
+help:
+	@echo "make demo            see it work in a VM, in minutes; leaves this machine's kernel alone"
+	@echo "make demo-hang       a resize beside fsyncs, without the module and with it"
+	@echo "make demo-lost-fsync a power cut after a resize, without the module and with it"
+	@echo "make check           all tests that fit into 25 minutes, in VMs"
+	@echo "make check-storm     all storms and crash points, for hours"
+	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
+	@echo "make module          build the module for KERNELRELEASE=$(KERNELRELEASE)"
+	@echo "make clean           remove what a build left here"
+
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+clean:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+demo:
+	@scripts/demo fix
+
+demo-hang demo-lost-fsync:
+	@scripts/demo $(@:demo-%=%)
+
+check check-storm:
+	@scripts/$@
+
+lint:
+	@scripts/lint
+
+.PHONY: help module clean demo demo-hang demo-lost-fsync check check-storm lint

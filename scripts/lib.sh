@@ -25,6 +25,14 @@ lock() {
 	flock -n "$fd" || { say "waiting for another process to finish with $1"; flock "$fd"; }
 }
 
+# scratch NAME: a new directory, which the caller removes.  Goes with those
+# that killed runs have left.
+scratch() {
+	mkdir -p "$cache/tmp"
+	find "$cache/tmp" -mindepth 1 -maxdepth 1 -mtime +1 -exec rm -rf --one-file-system {} +
+	mktemp -d "$cache/tmp/$1.XXXXXX"
+}
+
 # need PACKAGE...: installs the Debian packages that are missing.
 need() {
 	local missing=() pkg

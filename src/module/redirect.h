@@ -81,7 +81,6 @@ void redirect_pass_end(struct redirect_pass *pass);
 	({                                                                     \
 		struct redirect_pass __pass;                                   \
 		typeof(call) __ret;                                            \
-                                                                               \
 		redirect_pass_begin(&__pass, r);                               \
 		__ret = (call);                                                \
 		redirect_pass_end(&__pass);                                    \

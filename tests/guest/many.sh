@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Many filesystems: a hold is of one filesystem. 63 are held at once (a frozen
+# filesystem stops its resize between ext4_resize_begin() and the group
+# operation) while the 64th keeps its fast commits. Then all are resized by
+# eight tasks, with fsyncs, freezes and thaws beside it, and rmmod and modprobe
+# tried all the while: "in use" during a resize, and never anything worse.
+# vm: --disk 64M --mem 3G --timeout 600
+. /lib/test.sh
+
+status=/sys/module/ext4_fc_resize_fix/status
+number=64
+
+modprobe ext4
+modprobe -q loop max_loop=$number
+ok "modprobe" modprobe ext4_fc_resize_fix
+echo 30 >/proc/sys/kernel/hung_task_timeout_secs
+
+i=0
+mkdir /images
+mount -t tmpfs tmpfs /images
+while [ $i -lt $number ]; do
+	[ -e /dev/loop$i ] || mknod /dev/loop$i b 7 $i
+	mke2fs -q -t ext4 -b 1024 -O fast_commit -J size=4 -E lazy_itable_init=0 /images/$i 9000 >/dev/null || bail mke2fs
+	truncate -s 40M /images/$i
+	losetup /dev/loop$i /images/$i || bail losetup
+	mkdir /mnt$i
+	mount /dev/loop$i /mnt$i || bail mount
+	/test/fcr write /mnt$i/file one >/dev/null
+	i=$((i + 1))
+done
+
+# commits FSYNCS: fast commits that so many fsyncs on the 64th make
+commits() {
+	before=$(fc_stat loop63 commits)
+	n=0
+	while [ $n -lt "$1" ]; do
+		n=$((n + 1))
+		/test/fcr write /mnt63/file $n >/dev/null
+	done
+	echo $(($(fc_stat loop63 commits) - before))
+}
+
+/test/fcr write /mnt63/file two >/dev/null
+is "$(commits 20)" 20 "none held: 20 fsyncs, 20 fast commits"
+i=0
+while [ $i -lt 63 ]; do
+	/test/fcr freeze /mnt$i >/dev/null
+	/test/fcr extend /mnt$i 9100 >/tmp/extend$i &
+	i=$((i + 1))
+done
+n=0
+while [ "$(cat $status/holds)" -lt 63 ] && [ $n -lt 60 ]; do
+	sleep 1
+	n=$((n + 1))
+done
+is "$(cat $status/holds)" 63 "63 filesystems are held"
+is "$(commits 20)" 20 "63 held: 20 fsyncs on the other, 20 fast commits"
+refuses "in use" "rmmod while resizes are on their way" rmmod ext4_fc_resize_fix
+i=0
+while [ $i -lt 63 ]; do
+	/test/fcr thaw /mnt$i >/dev/null
+	i=$((i + 1))
+done
+while grep -q 'fcr.extend' /proc/[0-9]*/cmdline 2>/dev/null; do sleep 1; done
+is "$(cat /tmp/extend* | sort | uniq -c | xargs)" "63 0" "all 63 resizes return 0"
+ok "rmmod when they are done" rmmod ext4_fc_resize_fix
+modprobe ext4_fc_resize_fix
+
+# --- all at once ---
+
+resizer() {
+	size=9200
+	while [ $size -lt 11000 ]; do
+		j=$1
+		while [ "$j" -lt $number ]; do
+			/test/fcr extend /mnt"$j" $size
+			j=$((j + 8))
+		done
+		size=$((size + 200))
+	done >/tmp/resizer"$1"
+}
+
+freezer() {
+	j=0
+	while [ ! -e /tmp/stop ]; do
+		j=$(((j + 5) % number))
+		/test/fcr freeze /mnt$j && /test/fcr thaw /mnt$j
+	done >/tmp/freezer
+}
+
+loader() {
+	while [ ! -e /tmp/stop ]; do
+		rmmod ext4_fc_resize_fix 2>&1 && echo removed
+		modprobe ext4_fc_resize_fix 2>&1
+	done >/tmp/loader
+}
+
+storms=''
+for j in 3 10 17 24; do
+	/test/fcr storm /mnt$j 1 over >/tmp/storm$j &
+	storms="$storms $!"
+done
+resizers=''
+for j in 0 1 2 3 4 5 6 7; do
+	resizer $j &
+	resizers="$resizers $!"
+done
+freezer &
+freezer=$!
+loader &
+loader=$!
+# shellcheck disable=SC2086 # words
+wait $resizers
+touch /tmp/stop
+wait $loader $freezer
+# shellcheck disable=SC2086 # words
+kill -TERM $storms
+# shellcheck disable=SC2086 # words
+wait $storms
+modprobe ext4_fc_resize_fix
+
+is "$(cat /tmp/resizer* | sort | uniq -c | xargs)" "576 0" "576 resizes by eight tasks, each returns 0"
+is "$(grep -c 'failed 0 ' /tmp/storm3 /tmp/storm10 /tmp/storm17 /tmp/storm24 | grep -c ':1')" 4 "fsyncs go on and none fails"
+is "$(grep -cvE 'is in use|^removed$' /tmp/loader)" 0 "rmmod succeeds or says \"in use\""
+note "freezes and thaws $(($(wc -l </tmp/freezer) / 2)), rmmod $(grep -c removed /tmp/loader), in use $(grep -c 'in use' /tmp/loader)"
+
+i=0 dirty=''
+while [ $i -lt $number ]; do
+	umount /mnt$i || dirty="$dirty umount:$i"
+	e2fsck -fn /dev/loop$i >/tmp/fsck 2>&1 || dirty="$dirty $i"
+	i=$((i + 1))
+done
+is "$dirty" "" "e2fsck -f: all are clean"
+ok "rmmod" rmmod ext4_fc_resize_fix
+finish

@@ -190,6 +190,7 @@ static int hold_begin(struct resize *r, struct super_block *sb)
 		return err;
 	}
 	atomic_long_inc(&stats[STAT_HOLDS]);
+	pr_debug("%s: hold begins\n", sb->s_id);
 	return 0;
 }
 
@@ -202,6 +203,7 @@ static void hold_end(struct resize *r)
 	while (hold && us > longest &&
 	       !atomic_long_try_cmpxchg(stat, &longest, us))
 		;
+	pr_debug("%s: resize ends after %ld us\n", r->sb->s_id, us);
 	hold_remove(r);
 }
 

@@ -31,6 +31,7 @@ static void mark(struct super_block *sb, enum fix_stat stat)
 {
 	static_call(ext4_fc_mark_ineligible)(sb, EXT4_FC_REASON_RESIZE, NULL);
 	atomic_long_inc(&stats[stat]);
+	pr_debug("%s: marked fast-commit ineligible\n", sb->s_id);
 }
 
 static void mark_after(struct super_block *sb, enum fix_stat stat)

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Where the module cannot work it still compiles, since a failed build would
+# block the kernel upgrade of whoever has it under DKMS, and refuses to load
+# with one line. There is no kernel before 5.10 in Debian's archive: its
+# version is faked to kbuild, and so are a kernel without kprobes and one of
+# another architecture. A kernel that lacks a function is faked by a source
+# that asks for another one.
+
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+id=5.10-cloud
+work=$(scratch refuse)
+trap 'rm -rf "$work"' EXIT
+options=() variants=()
+
+# build NAME "ERROR TEXT" MAKE-ARG...
+build() {
+	local name=$1 expected=$2
+	shift 2
+
+	"$top/scripts/kernel" build $id "$work/src" "$work/out" W=1 "$@" 2>"$work/err" ||
+		{ cat "$work/err" >&2; die "$name does not compile"; }
+	! grep -E 'warning:|error:' "$work/out/build.log" >&2 || die "$name compiles with a warning"
+	mv "$work/out/ext4_fc_resize_fix.ko" "$work/$name.ko"
+	options+=(--add "$work/$name.ko")
+	variants+=("$name.ko $expected")
+}
+
+mkdir "$work/src"
+cp -r "$top"/{Kbuild,dkms.conf,src} "$work/src"
+build old "Operation_not_supported ext4 has no fast commit before 5.10" VERSION=5 PATCHLEVEL=9
+build ancient "Operation_not_supported ext4 has no fast commit before 5.10" VERSION=4 PATCHLEVEL=19
+build no-kprobes "Operation_not_supported without kprobes" CONFIG_KPROBES=
+build other-arch "Operation_not_supported only x86_64 and arm64 are supported" CONFIG_X86_64=
+sed -i 's/"ext4_group_add"/"ext4_group_gone"/' "$work/src/src/module/main.c"
+build missing "Unknown_symbol_in_module ext4_group_gone() not found"
+
+"$top/scripts/vm" --name "refuse@$id" "${options[@]}" $id "$top/tests/guest/refuse.sh" "${variants[@]}" |
+	grep -v '^# guest-exit'

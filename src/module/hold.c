@@ -21,8 +21,8 @@
  * jbd2_complete_transaction(journal, tid), a full commit, which is what
  * ext4_fc_commit() itself does where it cannot do a fast one. The probe looks
  * only at state that is there anyway (journal->j_flags, the table of
- * resizes), so no flush can be missed, one before the module was loaded
- * included.
+ * resizes), so no flush can be missed, be it before the module was loaded.
+ * (Only fsyncs that are on their way at that moment are past the check.)
  *
  * Why nobody has to wait for tasks that are past the check
  *

@@ -1,165 +1,140 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Fast commits, full commits, resizes and freezes of one ext4 filesystem,
+ * Fast commits, full commits, a resize and a freeze of an ext4 filesystem,
  * with the two rules of src/module/hold.c.  Run by tests/model.t.
  *
- * The real step is named at each modelled one: fs/jbd2/{journal,commit,
- * transaction}.c, fs/ext4/{fast_commit,ioctl,resize}.c of 5.10 - 7.3.  What
- * the kernel does under one hold of j_state_lock is one atomic step, all else
- * interleaves.
+ * Each step names what it stands for in fs/jbd2/{journal,commit,transaction}.c
+ * and fs/ext4/{fast_commit,ioctl,resize,super}.c of 5.10 - 7.3.  What happens
+ * under one hold of j_state_lock is one step; between steps any task may run.
  *
- * -D LOCK_ORDER_OLD   up to 6.15: a fast commit holds the journal barrier from
- *                     jbd2_fc_begin_commit() to its end.  Otherwise 6.16 on:
- *                     only while ext4_fc_perform_commit() takes its snapshot
- *    MARK             upstream's fix, ext4_fc_mark_ineligible() after a resize
- *    NO_HOLD          without rule 1
- *    NO_FORCE_COMMIT  rule 1 without ext4_force_commit()
- *    NO_FLUSH_RULE    without rule 2
- *    ONLY_LOST        no complaint about a fast commit on an empty journal
- *                     before something acknowledged is lost by it
- *    STRICT_SKIP      see "Left out"
- *    SHOW=event       ends in an error where that happens; shows that it can:
- *                     SLIP       fast commit begun after a full commit has
- *                                cleared JBD2_FLUSHED, before it has set
- *                                JBD2_FULL_COMMIT_ONGOING
- *                     STRAGGLER  past the check at the entry before a hold,
- *                                in jbd2_fc_begin_commit() during it
- *                     AFTER      fast commit after a resize, of blocks it added
+ *   -D LOCK_ORDER_OLD    up to 6.15: a fast commit has the journal barrier from
+ *                        jbd2_fc_begin_commit() to its end; else 6.16 on: only
+ *                        for the snapshot in ext4_fc_perform_commit()
+ *      MARK              upstream's fix: a resize marks "ineligible" when done
+ *      NO_HOLD           without rule 1
+ *      NO_FORCE_COMMIT   rule 1 without its ext4_force_commit()
+ *      NO_FLUSH_RULE     without rule 2
+ *      ONLY_LOST         fc_on_empty is no error
+ *      STRICT_SKIP       see "Left out"
+ *      WRITERS=3         one write each (4.4 GB); else 2, one writes twice
+ *      SHOW=x            not an error but a proof that it can happen, all rules
+ *                        in force:
+ *        SLIP              a fast commit begins when a full commit has cleared
+ *                          JBD2_FLUSHED, not yet set JBD2_FULL_COMMIT_ONGOING
+ *        STRAGGLER         a task past the check at the entry when a hold began
+ *                          is sent home by jbd2_fc_begin_commit() during it
+ *        AFTER             after the resize, a fast commit maps blocks it added
  *
- * Checked: deadlocks (spin's invalid end states), and
- *   overlap      a fast commit in flight during a hold
- *   fc_on_empty  a fast commit's record written while s_start = 0 on disk
- *   gap          a record that maps blocks of a resize not yet committed
- *   lost         after a crash at this point (checked wherever the disk or
- *                the set of acknowledged writes changes) recovery does not
- *                find all writes whose fsync has returned
+ * Errors: a deadlock (spin's "invalid end state"), and
+ *   overlap       a fast commit is in flight during a hold
+ *   fc_on_empty   a fast commit is written while s_start is 0 on disk
+ *   gap           it maps blocks added by a resize that is not yet committed
+ *   lost          a write whose fsync has returned is not there after a crash
  *
- * Left out, or simplified:
- * - Bounds: ROUNDS of write and fsync per writer, one resize, one freeze.
- * - Memory is sequentially consistent: smp_rmb() in hold_wanted() and smp_mb()
- *   in hold_begin() are taken to do their work.
- * - A request for a commit.  kjournald may commit the running transaction at
- *   any time, as its timer does; who asks for a commit just waits for it.  So
- *   a commit that nobody asks for is no deadlock here.  Waits are for
- *   conditions, but for that on j_fc_wait in jbd2_fc_begin_commit(), which
- *   wakes up whenever somebody calls wake_up().
- * - A fast commit records all that the running transaction holds when it has
- *   the barrier.  The kernel's queues do worse: what is changed while
- *   JBD2_FAST/FULL_COMMIT_ONGOING is set goes to FC_Q_STAGING, and can miss
- *   the next fast commit.  Nor has an fsync which returns because another's
- *   fast commit has ended meanwhile (s_fc_subtid) always had its own changes
- *   recorded.  Both lose writes on any kernel, resize or not, and no rule here
- *   is about them.  Of such an fsync only what is recorded counts as
- *   acknowledged; with STRICT_SKIP all of it does, and is found to be lost.
- * - Freezing has stopped all that could start a handle before the journal is
- *   flushed.  Something else that takes the barrier and flushes, without a
- *   hold and beside writers (EXT4_IOC_CHECKPOINT, chattr +j), hangs as a resize
- *   does without rule 1.  No rule here is about that either.
- * - 5.10 looks at "ineligible" before jbd2_fc_begin_commit() and after the
- *   record is written instead of in between.  Only marks are affected, and
- *   neither rule relies on them.
- * - I/O errors, aborted journals, the end of the log, checkpoints other than
- *   by jbd2_journal_flush().
+ * Left out or simplified:
+ * - Bounds: three writes, one resize, one freeze, in either order.
+ * - That waiting comes to an end; checked is that it can.
+ * - Memory is sequentially consistent: the barriers in hold_wanted() and
+ *   hold_begin() are taken to do what they are there for.
+ * - Requests for a commit: kjournald may commit the running transaction at any
+ *   time (its timer does), and who has requested that just waits.  So waiting
+ *   for the timer is no deadlock here.
+ * - All waits are for a condition, but for that in jbd2_fc_begin_commit(),
+ *   which ends with the next wake_up(&journal->j_fc_wait), whoever calls it.
+ * - Steps of a task that others cannot tell apart are one.
+ * - A fast commit here records all that is in the running transaction.  The
+ *   kernel's can miss changes: they go to FC_Q_STAGING while any commit goes
+ *   on, also after ext4_fc_cleanup() has emptied that; and from 6.16 on a
+ *   handle can run between snapshot and record.  An fsync then returns 0
+ *   without them, be it after its own fast commit or because another's has
+ *   ended (s_fc_subtid).  They are lost with no resize and no flush about, and
+ *   no rule here is the cure.  One such case is left here, another's fast
+ *   commit from 6.16 on: of an fsync that ends so only what is recorded counts
+ *   as acknowledged, with STRICT_SKIP all of it.
+ * - Freezing stops whatever starts handles before it takes the barrier.  A
+ *   flush under the barrier beside writers and without a hold (chattr +j,
+ *   EXT4_IOC_CHECKPOINT) can hang as a resize does without rule 1.  No rule
+ *   here is the cure for that.
+ * - Tasks that were in ext4_fc_commit() when the module was loaded: for rule 1
+ *   they are like all that are past the check, rule 2 comes too late for them.
+ * - 5.10 checks "ineligible" before jbd2_fc_begin_commit() and after the record
+ *   is written, not in between.  The rules do not rely on it.
+ * - Reserved handles, transactions without handles, errors, a full log,
+ *   checkpoints other than by jbd2_journal_flush().
  */
-#ifndef ROUNDS
-#define ROUNDS		2
-#endif
 #define SLIP		1
 #define STRAGGLER	2
 #define AFTER		3
 #ifndef SHOW
 #define SHOW		0
 #endif
-#ifdef NO_HOLD
-#define HOLD		0
-#else
-#define HOLD		1
-#endif
-#ifdef NO_FORCE_COMMIT
-#define FORCE_COMMIT	0
-#else
-#define FORCE_COMMIT	1
-#endif
-#ifdef NO_FLUSH_RULE
-#define FLUSH_RULE	0
-#else
-#define FLUSH_RULE	1
-#endif
-#ifdef MARK
-#define MARKS		1
-#else
-#define MARKS		0
+#ifndef WRITERS
+#define WRITERS		2
 #endif
 
-/* journal_t and ext4_sb_info; a transaction is its tid, 0 is none */
+/* journal_t, ext4_sb_info; a transaction is its tid, none is 0 */
 byte next_tid = 1;		/* j_transaction_sequence */
 byte running, committing;	/* j_running_, j_committing_transaction */
 byte committed;			/* j_commit_sequence */
-bool locked;			/* the running one is in T_LOCKED */
-byte updates;			/* its t_updates: open handles */
+bool locked;			/* the running one's t_state is T_LOCKED */
+byte updates;			/* its t_updates, open handles */
 byte barrier_count;		/* j_barrier_count */
-bool barrier;			/* mutex j_barrier */
-bool flushed, full_ongoing, fast_ongoing;	/* JBD2_FLUSHED, _{FULL,FAST}_COMMIT_ONGOING */
-byte fc_wait;			/* j_fc_wait: a bit for each writer asleep */
+bool barrier;			/* j_barrier, the mutex */
+bool flushed;			/* JBD2_FLUSHED */
+bool full_commit, fast_commit;	/* JBD2_{FULL,FAST}_COMMIT_ONGOING */
+byte fc_wait;			/* j_fc_wait: set of writers asleep */
 byte subtid;			/* s_fc_subtid */
+#ifdef MARK
 bool ineligible;		/* EXT4_MF_FC_INELIGIBLE */
 byte ineligible_tid;		/* s_fc_ineligible_tid */
-bool frozen;			/* sb->s_writers.frozen */
-bool held;			/* the module: sb is in the table of resizes */
-
-/*
- * The disk.  The journal's superblock is written without a flush where a full
- * commit makes it valid again, so it may or may not be there after a crash
- * until the next REQ_PREFLUSH.
- */
-mtype = { EMPTY, VALID };	/* s_start == 0, != 0 */
-mtype sb_cached = VALID, sb_disk = VALID;
-byte log_tid;			/* newest transaction with a commit record */
-byte checkpointed;		/* newest one written back */
-byte fc_tid;			/* EXT4_FC_TAG_HEAD of the fast commit area */
-byte fc_writes;			/* and the writes in it */
-
-/* What has happened: sets of writes, of which write w is the bit 1 << w */
-#define WRITES	(2 * ROUNDS)
-byte write_tid[WRITES];
-byte acked;			/* fsync has returned */
-byte new_blocks;		/* in blocks that the resize has added */
-byte resize_tid;		/* transaction of the resize */
-bool grown;			/* its blocks can be allocated */
-bool in_hold;			/* hold_begin() has returned */
-bool slip;			/* kjournald is in the window of SLIP */
-bool overlap, fc_on_empty, gap, lost;
-
-/* Writes of transaction t; writes of transactions up to t */
-#if ROUNDS == 1
-#define PICK(p, t)	(p(0, t) | p(1, t))
-#else
-#define PICK(p, t)	(p(0, t) | p(1, t) | p(2, t) | p(3, t))
 #endif
-#define IS_OF(w, t)	((write_tid[w] == (t)) << w)
-#define IS_UPTO(w, t)	((write_tid[w] <= (t)) << w)
+bool frozen;			/* sb->s_writers.frozen */
+bool held;			/* the sb is in the module's table of resizes */
 
 /*
- * What jbd2_journal_recover() and ext4_fc_replay() find.  do_one_pass() starts
- * at s_sequence, which is the tid after those checkpointed, and goes through
- * what is in the log; fast commits are replayed if their head has the tid that
- * would come next.
+ * The disk.  A full commit writes the journal's superblock without flushing
+ * it: until the next REQ_PREFLUSH a crash may find it or the one before.
  */
-#define LOST_IF(sb)							\
-	(acked & ~(sb == EMPTY -> PICK(IS_UPTO, checkpointed) :		\
-		   PICK(IS_UPTO, log_tid) |				\
-		   (fc_tid == log_tid + 1 -> fc_writes : 0)))
+mtype = { EMPTY, VALID };	/* s_start is 0, is not */
+mtype sb_cached = VALID, sb_flushed = VALID;
+byte log_tid;			/* newest transaction with a commit block */
+byte fc_tid;			/* EXT4_FC_TAG_HEAD in the fast commit area */
+byte fc_writes;			/* what is recorded there */
 
+/* What has happened; sets of writes have the bit 1 << w for write w */
+byte write_tid[3];		/* i_sync_tid; 0 when written back */
+byte acked;			/* fsync has returned */
+byte new_blocks;		/* is in blocks added by the resize */
+bool grown;			/* the allocator has them */
+byte resize_tid;		/* transaction of the resize */
+bool in_hold;			/* from hold_begin()'s return on */
+bool slip;			/* kjournald is where SLIP says */
+bool overlap, fc_on_empty, gap, lost, shown;
+
+#define SET(cond)	(cond(0) | (cond(1) << 1) | (cond(2) << 2))
+#define IS_RUNNING(w)	(write_tid[w] == running)
+#define IS_LOGGED(w)	(write_tid[w] <= log_tid)
+#define IS_ON_DISK(w)	(write_tid[w] == 0)
+
+/*
+ * jbd2_journal_recover(): nothing if s_start is 0; else the transactions in the
+ * log (all that are not written back) and, if the fast commit area begins with
+ * the tid that comes next (ext4_fc_replay_scan()), what is recorded there.
+ * After a flush the log begins with s_sequence = the next tid, so a fast commit
+ * of that transaction is found even if no transaction is in the log.
+ */
+#define LOST_WITH(sb)	(acked & ~(sb == EMPTY -> SET(IS_ON_DISK) :	\
+				   SET(IS_LOGGED) |			\
+				   (fc_tid == log_tid + 1 -> fc_writes : 0)))
+
+/* Could crash now; wherever the disk or acked changes */
 inline crash()
 {
-	lost = LOST_IF(sb_disk) || LOST_IF(sb_cached);
+	lost = LOST_WITH(sb_cached) || LOST_WITH(sb_flushed);
 	assert(!lost)
 }
 
-/*
- * sb_start_write(); jbd2__journal_start(), start_this_handle(),
- * jbd2_get_transaction()
- */
+/* sb_start_write() for writers; start_this_handle(), jbd2_get_transaction() */
 inline start_handle(tid)
 {
 	atomic {
@@ -176,90 +151,108 @@ inline start_handle(tid)
 inline lock_updates()		/* jbd2_journal_lock_updates() */
 {
 	barrier_count++;
-	updates == 0;		/* jbd2_journal_wait_updates() */
-	atomic { !barrier -> barrier = true }
+	/* jbd2_journal_wait_updates(), after which none can start; mutex */
+	atomic { updates == 0 && !barrier -> barrier = true }
 }
 
 inline unlock_updates()		/* jbd2_journal_unlock_updates() */
 {
-	barrier = false;
-	barrier_count--
+	d_step { barrier = false; barrier_count-- }
 }
 
 /*
- * jbd2_complete_transaction(), jbd2_log_wait_commit(): tid exists, so it is
- * committed, committing or running
+ * jbd2_complete_transaction(), jbd2_log_wait_commit(): a tid that exists is
+ * committed, or is committing or running and will be
  */
 inline complete_transaction(tid)
 {
 	committed >= tid
 }
 
-/* jbd2_journal_force_commit(), also the first half of jbd2_journal_flush() */
-inline commit_and_wait(tid)
+/* jbd2_journal_force_commit(), and what jbd2_journal_flush() begins with */
+inline commit_and_wait()
 {
 	tid = (running -> running : committing);
-	complete_transaction(tid)
+	complete_transaction(tid);
+	tid = 0
+}
+
+/* ext4_fc_cleanup(journal, ..., tid); its queues are left out */
+inline fc_cleanup(tid)
+{
+#ifdef MARK
+	d_step {
+		if
+		:: tid >= ineligible_tid ->
+			ineligible_tid = 0;
+			ineligible = false
+		:: else
+		fi
+	}
+#else
+	skip
+#endif
 }
 
 active proctype kjournald()	/* jbd2_journal_commit_transaction() */
 {
 end:	do
-	:: running ->		/* and requested, or its time has come */
-
-		/* "Do we need to erase the effects of a prior flush?" */
+	:: atomic {
+		running;
 		if
 		:: flushed ->	/* jbd2_journal_update_sb_log_tail() */
-			atomic { sb_cached = VALID; crash() };
-			d_step { flushed = false; slip = true }
-		:: else
-		fi;
+			sb_cached = VALID;
+			crash()
+		:: else ->
+			goto commit
+		fi
+	   };
+		d_step { flushed = false; slip = true };
+commit:		atomic { full_commit = true; slip = false };
 
-		d_step { full_ongoing = true; slip = false };
-		atomic { !fast_ongoing -> locked = true };
-		atomic {	/* jbd2_journal_wait_updates(); T_FLUSH */
+		atomic { !fast_commit -> locked = true };
+		atomic {	/* jbd2_journal_wait_updates(), T_FLUSH */
 			updates == 0;
 			committing = running;
 			running = 0;
 			locked = false
 		};
-
-		/* commit record, with REQ_PREFLUSH | REQ_FUA */
-		atomic { log_tid = committing; sb_disk = sb_cached; crash() };
-
+		atomic {	/* journal_submit_commit_record(): PREFLUSH */
+			log_tid = committing;
+			sb_flushed = sb_cached;
+			crash()
+		};
 		d_step { committed = committing; committing = 0 };
-		if		/* ext4_fc_cleanup(journal, 1, tid) */
-		:: MARKS && committed >= ineligible_tid ->
-			d_step { ineligible = false; ineligible_tid = 0 }
-		:: else
-		fi;
-		d_step { full_ongoing = false; fast_ongoing = false };
+		fc_cleanup(committed);
+		d_step { full_commit = false; fast_commit = false };
 		fc_wait = 0	/* wake_up(&journal->j_fc_wait) */
 	od
 }
 
-proctype writer(byte me)
+/* me: which writer; writes number w to last */
+proctype writer(byte me; byte w; byte last)
 {
-	byte tid, my_subtid, snapshot, t;
-	byte w = me * ROUNDS;
-#define BIT	(1 << w)
+	byte my_subtid, recorded;
+#define ME	(1 << me)
+#define WRITE	(1 << w)
+#define tid	write_tid[w]
 
 next:
 	start_handle(tid);
-	/* Nobody looks at it before the handle stops: one step */
 	atomic {
-		write_tid[w] = tid;
 		new_blocks = new_blocks | (grown << w);
-		updates--	/* jbd2_journal_stop(), sb_end_write() */
+		updates--	/* jbd2_journal_stop(); sb_end_write() */
 	};
 
-	/* ext4_sync_file(), ext4_fc_commit(journal, tid): hold_wanted() */
+	/* ext4_fsync_journal(), ext4_fc_commit(journal, tid), hold_wanted() */
+#ifndef NO_FLUSH_RULE
 	if
-	:: FLUSH_RULE && flushed -> goto full_commit
+	:: flushed -> goto complete
 	:: else
 	fi;
+#endif
 	if
-	:: held -> goto full_commit
+	:: held -> goto complete
 	:: else
 	fi;
 
@@ -268,22 +261,24 @@ restart_fc:
 	atomic {		/* jbd2_fc_begin_commit() */
 		if
 		:: committed >= tid ->
-			assert(SHOW != STRAGGLER || !in_hold);
+			shown = (SHOW == STRAGGLER && in_hold);
+			assert(!shown);
 			goto already
 		:: else
 		fi;
 		if
-		:: full_ongoing || fast_ongoing ->
-			fc_wait = fc_wait | (1 << me)
+		:: full_commit || fast_commit ->
+			fc_wait = fc_wait | ME
 		:: else ->
-			fast_ongoing = true;
+			fast_commit = true;
 			overlap = in_hold;
 			assert(!overlap);
-			assert(SHOW != SLIP || !slip);
+			shown = (SHOW == SLIP && slip);
+			assert(!shown);
 			goto begun
 		fi
 	};
-	(fc_wait & (1 << me)) == 0;	/* schedule() */
+	(fc_wait & ME) == 0;	/* schedule() */
 already:			/* -EALREADY */
 	if
 	:: subtid <= my_subtid ->
@@ -293,11 +288,11 @@ already:			/* -EALREADY */
 		fi
 	:: else
 	fi;
-	atomic {
-#ifdef STRICT_SKIP
-		acked = acked | BIT;
+	atomic {		/* it takes another's fast commit for its own */
+#if defined(STRICT_SKIP) || defined(LOCK_ORDER_OLD)
+		acked = acked | WRITE;
 #else
-		acked = acked | BIT & (PICK(IS_UPTO, log_tid) | fc_writes);
+		acked = acked | (WRITE & (SET(IS_LOGGED) | fc_writes));
 #endif
 		crash();
 		goto done
@@ -307,136 +302,133 @@ begun:
 #ifdef LOCK_ORDER_OLD
 	lock_updates();
 #endif
+#ifdef MARK
 	if
-	:: MARKS && ineligible -> goto fallback
+	:: ineligible -> goto fallback
 	:: else
 	fi;
-	/* ext4_fc_perform_commit(): writes the data of the inodes; may fail */
-	if
-	:: true
+#endif
+	if			/* ext4_fc_perform_commit() */
+	:: true			/* writes out data; may fail */
 	:: goto fallback
 	fi;
 #ifdef LOCK_ORDER_OLD
-	snapshot = PICK(IS_OF, running);
+	recorded = SET(IS_RUNNING);
 #else
 	lock_updates();
-	snapshot = PICK(IS_OF, running);
-	unlock_updates();
+	d_step { recorded = SET(IS_RUNNING); barrier = false; barrier_count-- };
 #endif
-	atomic {		/* ext4_fc_write_tail(), REQ_PREFLUSH | REQ_FUA */
-		sb_disk = sb_cached;
+	atomic {		/* ext4_fc_write_tail(): PREFLUSH, FUA */
 		fc_tid = running;
-		fc_writes = snapshot;
+		fc_writes = recorded;
+		sb_flushed = sb_cached;
 #ifndef ONLY_LOST
-		fc_on_empty = (sb_disk == EMPTY);
+		fc_on_empty = (sb_flushed == EMPTY);
 		assert(!fc_on_empty);
 #endif
-		gap = (snapshot & new_blocks) && resize_tid > log_tid;
+		gap = (recorded & new_blocks) && resize_tid > log_tid;
 		assert(!gap);
-		assert(SHOW != AFTER || !(snapshot & new_blocks));
+		shown = (SHOW == AFTER && (recorded & new_blocks));
+		assert(!shown);
 		crash()
 	};
+	recorded = 0;
 	subtid++;
-
-	/* jbd2_fc_end_commit(), __jbd2_fc_end_commit() */
+	fc_cleanup(0);		/* jbd2_fc_end_commit() */
 #ifdef LOCK_ORDER_OLD
 	unlock_updates();
 #endif
-	fast_ongoing = false;
+	fast_commit = false;
 	fc_wait = 0;		/* wake_up(&journal->j_fc_wait) */
 	goto fsynced;
 
 fallback:			/* jbd2_fc_end_commit_fallback() */
-	t = running;
-	if			/* ext4_fc_cleanup(journal, 0, t) */
-	:: MARKS && t >= ineligible_tid ->
-		d_step { ineligible = false; ineligible_tid = 0 }
-	:: else
-	fi;
+	assert(running == tid);	/* the tid that it completes */
+	fc_cleanup(tid);
 #ifdef LOCK_ORDER_OLD
 	unlock_updates();
 #endif
-	d_step { fast_ongoing = false; full_ongoing = true };
-	fc_wait = 0;
-	complete_transaction(t);
-	goto fsynced;
-
-full_commit:			/* hold_fc_commit() */
+	d_step { fast_commit = false; full_commit = true };
+	fc_wait = 0;		/* wake_up(&journal->j_fc_wait) */
+complete:			/* also hold_fc_commit() */
 	complete_transaction(tid);
 fsynced:
-	atomic {
-		acked = acked | BIT;
-		crash()
-	};
+	atomic { acked = acked | WRITE; crash() };
 done:
-	atomic { tid = 0; my_subtid = 0; snapshot = 0; t = 0; w++ };
+	atomic { my_subtid = 0; w++ };
 	if
-	:: w < (me + 1) * ROUNDS -> goto next
+	:: w <= last -> goto next
+	:: else
+	fi
+#undef tid
+}
+
+inline journal_flush()		/* jbd2_journal_flush(), under the barrier */
+{
+	commit_and_wait();
+	/*
+	 * jbd2_log_do_checkpoint().  All is written back and no transaction
+	 * there, so tids can be counted from anew: fewer states.
+	 */
+	d_step {
+		assert(!running && !committing);	/* its J_ASSERTs */
+		assert(SET(IS_LOGGED) == 7);
+		write_tid[0] = 0;
+		write_tid[1] = 0;
+		write_tid[2] = 0;
+		acked = 0;
+		new_blocks = 0;
+		resize_tid = 0;
+#ifdef MARK
+		ineligible_tid = 0;
+#endif
+		next_tid = 1;
+		committed = 0;
+		log_tid = 0;
+		fc_tid = 0;
+		fc_writes = 0
+	};
+	if			/* jbd2_mark_journal_empty() */
+	:: sb_cached != EMPTY ->
+		atomic { sb_cached = EMPTY; sb_flushed = EMPTY; crash() };
+		flushed = true
 	:: else
 	fi
 }
 
-inline journal_flush()		/* jbd2_journal_flush() */
+inline resize()			/* ext4_ioctl(), EXT4_IOC_GROUP_EXTEND */
 {
-	commit_and_wait(tid);
-	atomic { checkpointed = committed; crash() };
-	/* jbd2_mark_journal_empty() */
-	if
-	:: sb_cached != EMPTY ->
-		atomic { sb_cached = EMPTY; sb_disk = EMPTY; crash() };
-		flushed = true
-	:: else
-	fi;
-	tid = 0
-}
-
-inline hold_begin()
-{
-	held = true;
-	if
-	:: FORCE_COMMIT -> commit_and_wait(tid)
-	:: else
-	fi;
-	atomic {
-		in_hold = true;
-		overlap = fast_ongoing;
-		assert(!overlap)
-	}
-}
-
-inline resize()			/* EXT4_IOC_GROUP_EXTEND */
-{
-	if			/* hold_resize_begin() */
-	:: HOLD -> hold_begin()
-	:: else
-	fi;
+#ifndef NO_HOLD
+	held = true;		/* hold_resize_begin(), hold_begin() */
+#ifndef NO_FORCE_COMMIT
+	commit_and_wait();
+#endif
+	atomic { in_hold = true; overlap = fast_commit; assert(!overlap) };
+#endif
 
 	start_handle(resize_tid);	/* ext4_group_extend_no_check() */
 	grown = true;			/* ext4_group_add_blocks() */
 	updates--;			/* ext4_journal_stop() */
-	/* update_backups(): takes its time, does nothing of interest */
-
-	if			/* ext4_fc_mark_ineligible() */
-	:: MARKS ->
-		d_step {
-			ineligible = true;
-			ineligible_tid = (running -> running : ineligible_tid)
-		}
-	:: else
-	fi;
+	/* update_backups(): takes its time */
+#ifdef MARK
+	d_step {			/* ext4_fc_mark_ineligible() */
+		ineligible_tid = (running -> running : ineligible_tid);
+		ineligible = true
+	};
+#endif
 	lock_updates();
 	journal_flush();
 	unlock_updates();
-
-	in_hold = false;
-	held = false		/* hold_resize_end() */
+#ifndef NO_HOLD
+	d_step { in_hold = false; held = false }	/* hold_resize_end() */
+#endif
 }
 
-inline freeze_thaw()		/* freeze_super(), thaw_super() */
+inline freeze_and_thaw()	/* freeze_super(), thaw_super() */
 {
 	frozen = true;
 	updates == 0;		/* sb_wait_write() */
-	commit_and_wait(tid);	/* sync_filesystem() */
+	commit_and_wait();	/* sync_filesystem() */
 	lock_updates();		/* ext4_freeze() */
 	journal_flush();
 	unlock_updates();
@@ -448,12 +440,22 @@ proctype admin()
 	byte tid;
 
 	if
-	:: resize(); freeze_thaw()
-	:: freeze_thaw(); resize()
+	:: resize(); freeze_and_thaw()
+	:: freeze_and_thaw(); resize()
 	fi
 }
 
 init
 {
-	atomic { run writer(0); run writer(1); run admin() }
+	atomic {
+#if WRITERS == 3
+		run writer(0, 0, 0);
+		run writer(1, 1, 1);
+		run writer(2, 2, 2);
+#else
+		run writer(0, 0, 1);
+		run writer(1, 2, 2);
+#endif
+		run admin()
+	}
 }

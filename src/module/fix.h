@@ -83,7 +83,7 @@ int hold_fc_commit(journal_t *journal, tid_t tid);
 bool hold_wanted(unsigned long journal, unsigned long tid);
 struct resize *hold_find_own(struct super_block *sb);
 
-const char *fix_mode(void);
+const char *fix_state(void);
 int fix_sysfs_create(void);
 void fix_sysfs_remove(void);
 

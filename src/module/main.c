@@ -102,9 +102,9 @@ static int __init fix_init(void)
 	if (err)
 		goto remove_sysfs;
 
-	pr_info("ext4 online resize is protected on %s (ext4 %s): %s\n",
+	pr_info("ext4 online resize on %s (ext4 %s) is %s\n",
 		init_utsname()->release, ext4->owner ? "module" : "built in",
-		fix_mode());
+		fix_state());
 	return 0;
 
 remove_sysfs:

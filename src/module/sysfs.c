@@ -9,16 +9,6 @@
 
 atomic_long_t stats[STAT_NR];
 
-/**
- * fix_mode() - what the module does, in a few words
- *
- * Return: a constant string.
- */
-const char *fix_mode(void)
-{
-	return hold ? "mark, hold, full commit after flush" : "mark, hold=0";
-}
-
 static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
@@ -26,18 +16,25 @@ static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
 		       redirect_missed(redirects, hold ? HOLD_NR : FIX_NR));
 }
 
-/* Says what is so, not what was once switched on */
+/**
+ * fix_state() - what is so now, not what was once switched on
+ *
+ * Return: "protected (...)" or "not protected: ...", a constant string.
+ */
+const char *fix_state(void)
+{
+	if (disable)
+		return "not protected: loaded with disable=1";
+	if (!redirect_selftest())
+		return "not protected: hooks are off (kernel.ftrace_enabled?)";
+	return hold ? "protected (mark, hold, full commit after flush)" :
+		      "protected (mark, hold=0)";
+}
+
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  char *buf)
 {
-	if (disable)
-		return sprintf(buf, "not protected: loaded with disable=1\n");
-	if (!redirect_selftest())
-		return sprintf(buf,
-			       "not protected: hooks are off, see %s and %s\n",
-			       "sysctl kernel.ftrace_enabled",
-			       "/sys/kernel/debug/kprobes/enabled");
-	return sprintf(buf, "protected (%s)\n", fix_mode());
+	return sprintf(buf, "%s\n", fix_state());
 }
 
 struct stat_attribute {

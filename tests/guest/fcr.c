@@ -10,7 +10,10 @@
  *	fcr write FILE TEXT		write and fsync
  *	fcr size DEV			size in blocks as the superblock says
  *	fcr storm MNT THREADS append|over	fsync until SIGTERM, then a line
- *	fcr bad MNT DEV			one line for each of many bad calls
+ *	fcr shutdown MNT		EXT4_IOC_SHUTDOWN: from now on all is EIO
+ *	fcr bad MNT DEV			one line for each of many bad calls, by root
+ *					and then by nobody; one is by way of the
+ *					file MNT/badcalls
  *
  * Prints "0" or the name of the errno; exits 1 if there was one. "storm"
  * prints how many fsyncs it did, how many failed and the longest in ms.
@@ -42,10 +45,11 @@ struct group_input {
 	uint16_t unused;
 };
 
-#define IOC_GROUP_EXTEND	_IOW('f', 7, unsigned long)
-#define IOC_GROUP_ADD		_IOW('f', 8, struct group_input)
-#define IOC_RESIZE_FS		_IOW('f', 16, uint64_t)
-#define IOC_CHECKPOINT		_IOW('f', 43, uint32_t)
+#define IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
+#define IOC_GROUP_ADD	 _IOW('f', 8, struct group_input)
+#define IOC_RESIZE_FS	 _IOW('f', 16, uint64_t)
+#define IOC_CHECKPOINT	 _IOW('f', 43, uint32_t)
+#define IOC_SHUTDOWN	 _IOR('X', 125, uint32_t)
 
 static int die(const char *what)
 {
@@ -237,11 +241,13 @@ static int storm(const char *mnt, int threads, int append)
 
 /* --- bad calls --- */
 
+static const char *who;
+
 static void bad(const char *name, int fd, unsigned long req, const void *arg)
 {
 	int ret = ioctl(fd, req, arg);
 
-	printf("%s %s\n", name, ret ? strerrorname_np(errno) : "0");
+	printf("%s%s %s\n", who, name, ret ? strerrorname_np(errno) : "0");
 }
 
 static void bad_extend(const char *name, int fd, uint64_t blocks)
@@ -256,35 +262,33 @@ static void bad_resize(const char *name, int fd, uint64_t blocks)
 	bad(name, fd, IOC_RESIZE_FS, &blocks);
 }
 
-/* Each line is one call; what differs with the module loaded is a failure */
-static int bad_calls(const char *mnt, const char *dev)
+/*
+ * Some are not reached if the last group is full (extend), others if it is not
+ * (add). For all to fail, the next group to add has to have a superblock, and
+ * the device has to end in it behind its middle, or before the last group does.
+ */
+static void bad_calls(const struct super *sb, int fd, int file, int other,
+		      int path, void *end)
 {
-	struct super sb = super(dev);
-	struct group_input g = next_group(&sb, 0), b;
-	int fd = dir(mnt), file, ro, path;
-	char name[4096];
-	void *end = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	snprintf(name, sizeof(name), "%s/badcalls", mnt);
-	file = open(name, O_RDWR | O_CREAT, 0644);
-	ro = open("/proc/self/status", O_RDONLY);
-	path = open(mnt, O_PATH);
+	struct group_input g = next_group(sb, sb->per_group / 2), b;
+	uint64_t start = sb->first + (uint64_t)g.group * sb->per_group;
 
 	bad_extend("extend-zero", fd, 0);
 	bad_extend("extend-one", fd, 1);
-	bad_extend("extend-shrink", fd, sb.blocks / 2);
-	bad_extend("extend-shrink-by-one", fd, sb.blocks - 1);
-	bad_extend("extend-same", fd, sb.blocks);
+	bad_extend("extend-shrink", fd, sb->blocks / 2);
+	bad_extend("extend-shrink-by-one", fd, sb->blocks - 1);
+	bad_extend("extend-same", fd, sb->blocks);
 	bad_extend("extend-huge", fd, 0xffffffff);
-	bad_extend("extend-beyond-device", fd, 0x7fffffff);
-	bad_extend("extend-through-file", file, sb.blocks);
-	bad_extend("extend-other-fs", ro, sb.blocks);
-	bad_extend("extend-o-path", path, sb.blocks);
+	bad_extend("extend-beyond-device", fd, start);
+	bad_extend("extend-through-file", file, sb->blocks);
+	bad_extend("extend-other-fs", other, sb->blocks);
+	bad_extend("extend-o-path", path, sb->blocks);
 	bad("extend-null", fd, IOC_GROUP_EXTEND, NULL);
 	bad("extend-bad-pointer", fd, IOC_GROUP_EXTEND, (void *)8);
 	bad("extend-no-access", fd, IOC_GROUP_EXTEND, end);
+	bad("extend-half-access", fd, IOC_GROUP_EXTEND, (char *)end - 2);
 	bad("extend-kernel-pointer", fd, IOC_GROUP_EXTEND, (void *)-4096L);
-	bad_extend("extend-bad-fd", -1, sb.blocks);
+	bad_extend("extend-bad-fd", -1, sb->blocks);
 
 	bad("add-null", fd, IOC_GROUP_ADD, NULL);
 	bad("add-bad-pointer", fd, IOC_GROUP_ADD, (void *)8);
@@ -292,52 +296,77 @@ static int bad_calls(const char *mnt, const char *dev)
 	bad("add-half-access", fd, IOC_GROUP_ADD, (char *)end - 8);
 	bad("add-kernel-pointer", fd, IOC_GROUP_ADD, (void *)-4096L);
 	bad("add-bad-fd", -1, IOC_GROUP_ADD, &g);
-	bad("add-other-fs", ro, IOC_GROUP_ADD, &g);
+	bad("add-other-fs", other, IOC_GROUP_ADD, &g);
 	bad("add-o-path", path, IOC_GROUP_ADD, &g);
-#define BAD_ADD(name, change) do {				\
-		b = g; change;					\
-		bad("add-" name, fd, IOC_GROUP_ADD, &b);	\
+#define BAD_ADD(name, change)                            \
+	do {                                             \
+		b = g;                                   \
+		change;                                  \
+		bad("add-" name, fd, IOC_GROUP_ADD, &b); \
 	} while (0)
-	memset(&b, 0, sizeof(b));
-	bad("add-zero", fd, IOC_GROUP_ADD, &b);
+	BAD_ADD("zero", memset(&b, 0, sizeof(b)));
 	BAD_ADD("group-0", b.group = 0);
 	BAD_ADD("group-last", b.group--);
 	BAD_ADD("group-skipped", b.group++);
 	BAD_ADD("group-huge", b.group = 0xffffffff);
 	BAD_ADD("no-blocks", b.blocks_count = 0);
 	BAD_ADD("one-block", b.blocks_count = 1);
-	BAD_ADD("too-many-blocks", b.blocks_count = sb.per_group + 1);
+	BAD_ADD("too-many-blocks", b.blocks_count = sb->per_group + 1);
 	BAD_ADD("blocks-huge", b.blocks_count = 0xffffffff);
+	BAD_ADD("beyond-device", b.blocks_count = sb->per_group);
 	BAD_ADD("reserved-too-many", b.reserved_blocks = 0xffff);
 	BAD_ADD("block-bitmap-0", b.block_bitmap = 0);
+	BAD_ADD("block-bitmap-before", b.block_bitmap = start - 1);
+	BAD_ADD("block-bitmap-behind", b.block_bitmap = start + b.blocks_count);
+	BAD_ADD("block-bitmap-huge", b.block_bitmap = ~0ULL);
+	BAD_ADD("block-bitmap-in-gdt", b.block_bitmap = start);
+	BAD_ADD("block-bitmap-in-table", b.block_bitmap = b.inode_table + 1);
 	BAD_ADD("inode-bitmap-0", b.inode_bitmap = 0);
-	BAD_ADD("inode-table-0", b.inode_table = 0);
-	BAD_ADD("bitmaps-overlap", b.inode_bitmap = b.block_bitmap);
-	BAD_ADD("bitmap-in-table", b.block_bitmap = b.inode_table + 1);
+	BAD_ADD("inode-bitmap-behind", b.inode_bitmap = start + b.blocks_count);
+	BAD_ADD("inode-bitmap-in-gdt", b.inode_bitmap = start);
 	BAD_ADD("inode-bitmap-in-table", b.inode_bitmap = b.inode_table);
-	BAD_ADD("bitmap-before-group", b.block_bitmap = sb.first + 5);
-	BAD_ADD("bitmap-in-gdt",
-		b.block_bitmap = sb.first + (uint64_t)b.group * sb.per_group);
-	BAD_ADD("bitmap-behind-group", b.block_bitmap += sb.per_group * 2);
-	BAD_ADD("table-behind-group", b.inode_table += sb.per_group - 3);
-	BAD_ADD("bitmap-huge", b.block_bitmap = ~0ULL);
-	BAD_ADD("beyond-device", b.blocks_count = sb.per_group);
+	BAD_ADD("bitmaps-same", b.inode_bitmap = b.block_bitmap);
+	BAD_ADD("table-0", b.inode_table = 0);
+	BAD_ADD("table-half-behind",
+		b.inode_table = start + b.blocks_count - 1);
+	BAD_ADD("table-in-gdt", b.inode_table = start;
+		b.block_bitmap = start + b.blocks_count - 2;
+		b.inode_bitmap = start + b.blocks_count - 1);
 
 	bad_resize("resize-zero", fd, 0);
-	bad_resize("resize-shrink", fd, sb.blocks / 2);
-	bad_resize("resize-same", fd, sb.blocks);
+	bad_resize("resize-shrink", fd, sb->blocks / 2);
+	bad_resize("resize-same", fd, sb->blocks);
 	bad_resize("resize-huge", fd, ~0ULL);
 	bad_resize("resize-beyond-device", fd, 0x7fffffffULL);
 	bad("resize-null", fd, IOC_RESIZE_FS, NULL);
 	bad("resize-no-access", fd, IOC_RESIZE_FS, end);
+	bad("resize-half-access", fd, IOC_RESIZE_FS, (char *)end - 4);
+}
 
-	/* Last, without the rights */
+/* Each line is one call; what differs with the module loaded is a failure */
+static int bad_all(const char *mnt, const char *dev)
+{
+	struct super sb = super(dev);
+	int fd = dir(mnt);
+	int other = open("/proc/self/status", O_RDONLY);
+	int path = open(mnt, O_PATH);
+	char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char name[4096];
+	int file;
+
+	snprintf(name, sizeof(name), "%s/badcalls", mnt);
+	file = open(name, O_RDONLY);
+	/* Half an argument is what lies before the second page */
+	if (mem == MAP_FAILED || mprotect(mem + 4096, 4096, PROT_NONE))
+		die("mmap");
+
+	who = "";
+	bad_calls(&sb, fd, file, other, path, mem + 4096);
 	if (setgid(65534) || setuid(65534))
 		die("setuid");
-	bad_extend("user-extend", fd, sb.blocks);
-	bad("user-extend-null", fd, IOC_GROUP_EXTEND, NULL);
-	bad("user-add", fd, IOC_GROUP_ADD, &g);
-	bad_resize("user-resize", fd, sb.blocks);
+	who = "user-";
+	bad_calls(&sb, fd, file, other, path, mem + 4096);
 	return 0;
 }
 
@@ -383,7 +412,12 @@ int main(int argc, char **argv)
 	if (!strcmp(cmd, "storm") && argc == 5)
 		return storm(mnt, n, !strcmp(argv[4], "append"));
 	if (!strcmp(cmd, "bad") && argc == 4)
-		return bad_calls(mnt, argv[3]);
+		return bad_all(mnt, argv[3]);
+	if (!strcmp(cmd, "shutdown") && argc == 3) {
+		uint32_t flags = 2; /* without flushing the log */
+
+		return result(ioctl(dir(mnt), IOC_SHUTDOWN, &flags));
+	}
 
 	fputs("usage: see the head of tests/guest/fcr.c\n", stderr);
 	return 2;

@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Crash points on a large scale: two kernels, all operations, each with the
+# module, without it, with hold=0, and a control without a resize. For hours;
+# goes on where it was interrupted. What it sees stands in the cache, in
+# crash/<key>.tsv, a line for each row, <key> being the contents of all files
+# that matter. scripts/crash-points says how a point is made and judged.
+#
+#	tests/crash-all.t [--table]	--table: what there is so far, then end
+#
+# The kernel loses and damages by itself, and controls show what: fast commits
+# where fsyncs overlap (control: no resize), and a resize, when the power fails
+# before its new descriptors are all in place (nofc: a resize, no fast commit).
+# There may be no kind with the module that no control has; and where fsyncs take
+# turns (",serial") there is none but of nofc.
+
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+kernels=(6.12-cloud 7-cloud)
+# A change of these during a run is none of it
+export CRASH_KEY
+: "${CRASH_KEY:=$(cat "$top"/{Kbuild,dkms.conf} "$top"/src/module/* "$top"/tests/crash/* "$top"/scripts/crash-points \
+	"$top"/tests/guest/crash-{record,verify}.sh | sha256sum | cut -c1-16)}"
+table=$cache/crash/$CRASH_KEY.tsv
+
+# rows: what is to be run, in the order of its importance:
+# POINTS KERNEL MODE OP MOUNT OPTION...
+rows() {
+	local id alloc op mode
+
+	for alloc in delalloc nodelalloc; do
+		for id in "${kernels[@]}"; do
+			echo "150 $id control none $alloc --serial"
+			echo "800 $id control none $alloc"
+			for op in extend add resizefs freeze; do
+				echo "220 $id module $op $alloc --serial"
+				echo "100 $id module $op $alloc"
+			done
+		done
+	done
+	for id in "${kernels[@]}"; do
+		echo "1500 $id nofc add delalloc"
+		echo "150 $id nofc extend delalloc"
+		echo "300 $id nofc resizefs delalloc"
+	done
+	for mode in none hold0; do
+		for alloc in delalloc nodelalloc; do
+			for op in extend add resizefs freeze; do
+				for id in "${kernels[@]}"; do
+					echo "40 $id $mode $op $alloc --paused"
+					echo "80 $id $mode $op $alloc"
+				done
+			done
+		done
+	done
+	# Without upstream's fix, and one that will never have it
+	for id in 6.1-unfixed 7-unfixed 5.10-cloud; do
+		echo "100 $id control none delalloc"
+		for op in extend add; do
+			echo "100 $id module $op delalloc --serial"
+			echo "100 $id none $op delalloc"
+			echo "40 $id none $op delalloc --paused"
+		done
+	done
+}
+
+# row ROW: runs it, unless it is in the table
+row() {
+	local n id mode op alloc options name details begin line kinds
+
+	read -r n id mode op alloc options <<<"$*"
+	name="$id $mode $op${options:+,${options#--}} $alloc"
+	! grep -qF "$name	" "$table" || return 0
+	details=$cache/crash/$CRASH_KEY/${name// /_}
+	begin=$SECONDS
+	# shellcheck disable=SC2086 # options are words
+	line=$("$top/scripts/crash-points" $options --points "$n" --details "$details" \
+		--keep "$cache/crash/$CRASH_KEY/keep" "$id" "$mode" "$op" "$alloc" </dev/null) || {
+		say "$name: no result"
+		return 0
+	}
+	say "$line"
+	# The kinds, without how often
+	kinds=$(grep '^point ' "$details" | cut -f6- | tr '\t' '\n' | sed -n 's/ ([0-9]*)$//p' | sort -u | tr '\n' ';')
+	(
+		lock crash-table
+		awk -v name="$name" -v seconds=$((SECONDS - begin)) -v kinds="$kinds" '{
+			sub(/.*: points /, ""); sub(/ damaged /, "\t"); sub(/ lost /, "\t"); sub(/ hung /, "\t")
+			print name "\t" $0 "\t" seconds "\t" kinds }' <<<"$line" >>"$table"
+	)
+}
+
+mkdir -p "$cache/crash"
+touch "$table"
+case ${1-} in
+--row) row "${@:2}"; exit ;;
+--table) ;;
+*)
+	"$top/scripts/kernel" fetch "${kernels[@]}" 6.1-unfixed 7-unfixed 5.10-cloud
+	rows | xargs -d '\n' -P "${JOBS:-$(nproc)}" -n 1 "$0" --row
+	;;
+esac
+
+printf '# row\tpoints\tdamaged\tlost\thung\tseconds\tkinds\n'
+sort "$table" | sed 's/^/# /'
+
+count=0 failed=0
+result() {
+	count=$((count + 1))
+	[ "$1" = ok ] || failed=$((failed + 1))
+	echo "$1 $count - $2"
+}
+
+# sum REGEX COLUMN: of the rows whose names match (points 2, damaged 3, lost 4)
+sum() { awk -F '\t' -v re="$1" -v c="$2" '$1 ~ re { s += $c } END { print s + 0 }' "$table"; }
+hangs() { awk -F '\t' -v re="$1" '$1 ~ re && $5 !~ /^0\// { n++ } END { print n + 0 }' "$table"; }
+kinds() { awk -F '\t' -v re="$1" '$1 ~ re { print $7 }' "$table" | tr ';' '\n' | sed '/^$/d' | sort -u; }
+is() { if [ "$1" = "$2" ]; then result ok "$3: $1"; else result "not ok" "$3: $1"; fi; }
+at_least() { if [ "$1" -ge "$2" ]; then result ok "$3: $1"; else result "not ok" "$3: $1"; fi; }
+
+is "$(wc -l <"$table")" "$(rows | wc -l)" "each row has a result"
+two="^($(IFS='|'; echo "${kernels[*]}")) "
+at_least "$(sum "$two.*module " 2)" 5000 "points with the module over two kernels"
+for id in "${kernels[@]}"; do
+	is "$(sum "^$id control .*serial" 3) $(sum "^$id control .*serial" 4)" "0 0" \
+		"$id: the control shows nothing where fsyncs take turns: damaged, lost"
+	new=$(comm -13 <(kinds "^$id (control|nofc) ") <(kinds "^$id module [a-z]+ "))
+	is "${new:-none}" none "$id: kinds with the module that no control shows"
+	new=$(comm -13 <(kinds "^$id nofc ") <(kinds "^$id module [a-z]+,serial "))
+	is "${new:-none}" none "$id: and where fsyncs take turns, that no resize without fast commit shows"
+done
+is "$(hangs ' module ')" 0 "recordings with the module that hang"
+for mode in none hold0; do
+	at_least "$(sum "^[^ ]+ $mode extend " 3)" 1 "$mode: damage by fast commits during the resize"
+	for op in extend add resizefs freeze; do
+		at_least "$(sum " $mode $op,paused" 4)" 1 "$mode: $op loses what is fsynced after it"
+	done
+done
+echo "1..$count"
+[ $failed = 0 ]

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the recorder, the verifier and the disk agree upon
+ */
+#ifndef CRASH_H
+#define CRASH_H
+
+#include <assert.h>
+#include <stdint.h>
+
+/*
+ * The disk: a partition for the filesystem, which starts smaller and is
+ * resized up to the partition's end, and one for the marks. Both are in one
+ * log of writes.
+ */
+#define SECTOR	    512
+#define MIB	    (1024 * 1024)
+#define FS_START    MIB
+#define FS_SIZE	    (24 * MIB)
+#define MARKS_START (FS_START + FS_SIZE)
+#define MARKS_SIZE  MIB
+#define DISK_SIZE   (MARKS_START + MARKS_SIZE)
+
+#define WRITERS	  2
+#define MAX_FILES 4096
+#define SLOTS	  16
+
+/* One write of a writer: slot SLOT of its file FILE, one block of the filesystem */
+struct record {
+	uint64_t magic;
+	uint32_t writer, file, slot, seq;
+	uint64_t fill[124];
+	uint64_t sum;
+};
+
+#define RECORD_MAGIC 0x64726f6365726366ULL
+
+static_assert(sizeof(struct record) == 1024, "a record is a block of 1 KiB");
+
+enum mark_kind {
+	MARK_START = 1, /* the filesystem is mounted and filled */
+	MARK_ACK, /* fsync of this record has returned 0 */
+	MARK_BEGIN, /* operation SEQ begins */
+	MARK_END, /* it has returned RESULT */
+	MARK_FSYNC_FAILED, /* of FILE, with RESULT */
+};
+
+/* Written with O_DIRECT before the writer, or the resizer, does anything else */
+struct mark {
+	uint64_t magic;
+	uint32_t kind, writer, file, slot, seq, result;
+	uint8_t unused[SECTOR - 32];
+};
+
+#define MARK_MAGIC 0x6b72616d74736166ULL
+
+static_assert(sizeof(struct mark) == SECTOR, "a mark is a sector");
+
+#define die(fmt, ...)                                                  \
+	do {                                                           \
+		fprintf(stderr, "crash: " fmt ": %s\n", ##__VA_ARGS__, \
+			strerror(errno));                              \
+		exit(2);                                               \
+	} while (0)
+
+void record_make(struct record *r, int writer, int file, int slot,
+		 uint32_t seq);
+int record_valid(const struct record *r);
+uint32_t next_random(uint32_t *state);
+
+int record_main(int argc, char **argv);
+int scan_main(int argc, char **argv);
+int verify_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * crash record MNT DEV MARKS OP ACKS SEED [paused] [serial]
+ *
+ * Two writers append numbered records to files, each followed by an fsync,
+ * overwrite old ones now and then, and always when the filesystem is full, and
+ * sync all now and then.
+ * When an fsync has returned 0, a mark on the second partition says so before
+ * the writer goes on. Beside them OP is repeated, with marks before and after:
+ *
+ *	extend		GROUP_EXTEND by 4 blocks, until the group is full
+ *	add		GROUP_ADD of a whole group
+ *	resizefs	RESIZE_FS by some blocks
+ *	freeze		FIFREEZE and FITHAW
+ *	none		nothing, for the control
+ *
+ * While it grows, the filesystem is kept full (fallocate), so that what is
+ * written next has to come from the new blocks. "paused": no writer is between
+ * its write and its mark while an operation runs. "serial": the two writers
+ * take turns, each fsync has ended before the next one begins.
+ *
+ * Ends after ACKS acknowledged writes, or when the device's end is reached,
+ * with a line "recorded ...", or, when there was no acknowledged write for long,
+ * with "hung ..."; the process cannot end then.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crash.h"
+
+/* fs/ext4/ext4.h */
+struct group_input {
+	uint32_t group;
+	uint64_t block_bitmap;
+	uint64_t inode_bitmap;
+	uint64_t inode_table;
+	uint32_t blocks_count;
+	uint16_t reserved_blocks;
+	uint16_t unused;
+};
+
+#define IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
+#define IOC_GROUP_ADD	 _IOW('f', 8, struct group_input)
+#define IOC_RESIZE_FS	 _IOW('f', 16, uint64_t)
+
+#define SYNC_EVERY    100
+#define HUNG_AFTER_MS 10000
+
+static const char *mnt;
+static int mnt_fd, dev_fd, mark_fd, paused, serial;
+static uint32_t seed;
+static atomic_uint acks, stop;
+static atomic_uint fsync_errors, full;
+/* Held shared from a write to its mark */
+static pthread_rwlock_t gate;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static void sleep_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void write_mark(void *buf, int place, struct mark m)
+{
+	m.magic = MARK_MAGIC;
+	memcpy(buf, &m, sizeof(m));
+	if (pwrite(mark_fd, buf, SECTOR, place * 65536) != SECTOR)
+		die("writing a mark");
+}
+
+static void *mark_buffer(void)
+{
+	void *buf;
+
+	if (posix_memalign(&buf, 4096, 4096))
+		die("memory");
+	return buf;
+}
+
+/* --- the writers --- */
+
+struct writer {
+	pthread_t thread;
+	int nr, fd, file, slot;
+	uint32_t seq, random;
+	void *buf;
+};
+
+static int open_file(struct writer *w, int file, int flags)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s/w%d.%d", mnt, w->nr, file);
+	return open(name, O_WRONLY | flags, 0644);
+}
+
+/* False: the filesystem is full, nothing was written */
+static int write_sync_mark(struct writer *w, int fd, int file, int slot)
+{
+	struct mark m = { .kind = MARK_ACK,
+			  .writer = w->nr,
+			  .file = file,
+			  .slot = slot,
+			  .seq = ++w->seq };
+	struct record r;
+
+	record_make(&r, w->nr, file, slot, w->seq);
+	errno = ENOSPC;
+	if (pwrite(fd, &r, sizeof(r), slot * sizeof(r)) != sizeof(r)) {
+		if (errno != ENOSPC)
+			die("writing a record");
+		return 0;
+	}
+	if (fsync(fd)) {
+		/* Not acknowledged, and what later fsyncs say means little */
+		m.kind = MARK_FSYNC_FAILED;
+		m.result = errno;
+		write_mark(w->buf, w->nr, m);
+		atomic_fetch_add(&fsync_errors, 1);
+		w->slot = SLOTS;
+		return 1;
+	}
+	write_mark(w->buf, w->nr, m);
+	/* A full commit, since replay of many fast ones takes long */
+	if (atomic_fetch_add(&acks, 1) % SYNC_EVERY == 0 && syncfs(mnt_fd))
+		die("syncfs");
+	return 1;
+}
+
+static int append(struct writer *w)
+{
+	if (w->fd < 0 || w->slot >= SLOTS) {
+		int fd = open_file(w, w->file + 1, O_CREAT);
+
+		if (fd < 0 && errno == ENOSPC)
+			return 0;
+		if (fd < 0)
+			die("making a file");
+		if (w->fd >= 0)
+			close(w->fd);
+		w->fd = fd;
+		w->file++;
+		w->slot = 0;
+		if (w->file == MAX_FILES - 1)
+			stop = 1;
+	}
+	if (!write_sync_mark(w, w->fd, w->file, w->slot))
+		return 0;
+	w->slot++;
+	return 1;
+}
+
+static void overwrite(struct writer *w)
+{
+	int fd, file, slots = SLOTS;
+
+	if (w->file < 0)
+		return;
+	file = next_random(&w->random) % (w->file + 1);
+	if (file == w->file)
+		slots = w->slot;
+	if (!slots)
+		return;
+	fd = open_file(w, file, 0);
+	if (fd < 0)
+		die("opening a file");
+	write_sync_mark(w, fd, file, next_random(&w->random) % slots);
+	close(fd);
+}
+
+static void *writer(void *arg)
+{
+	struct writer *w = arg;
+
+	while (!stop) {
+		if (serial)
+			pthread_mutex_lock(&turn);
+		pthread_rwlock_rdlock(&gate);
+		if (next_random(&w->random) % 4 == 0) {
+			overwrite(w);
+		} else if (!append(w)) {
+			atomic_fetch_add(&full, 1);
+			overwrite(w);
+		}
+		pthread_rwlock_unlock(&gate);
+		if (serial)
+			pthread_mutex_unlock(&turn);
+	}
+	return NULL;
+}
+
+/* --- the resizer --- */
+
+/* What of the superblock is needed to lay out a group */
+struct super {
+	uint64_t blocks;
+	uint32_t block_size, first, per_group, reserved_gdt, desc_size, sparse;
+};
+
+static uint32_t le(const uint8_t *p, int bytes)
+{
+	uint32_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
+/* As it is on the disk, which is what counts after a resize's flush */
+static struct super super(void)
+{
+	static uint8_t *mem;
+	struct super sb;
+	uint8_t *s;
+
+	if (!mem)
+		mem = mark_buffer();
+	if (pread(dev_fd, mem, 4096, 0) != 4096)
+		die("reading the superblock");
+	s = mem + 1024;
+	sb.blocks = le(s + 4, 4);
+	sb.first = le(s + 0x14, 4);
+	sb.block_size = 1024 << le(s + 0x18, 4);
+	sb.per_group = le(s + 0x20, 4);
+	sb.reserved_gdt = le(s + 0xce, 2);
+	sb.sparse = le(s + 0x64, 4) & 1;
+	sb.desc_size = le(s + 0x60, 4) & 0x80 ? le(s + 0xfe, 2) : 32;
+	return sb;
+}
+
+static int power_of(uint32_t n, uint32_t base)
+{
+	while (n % base == 0)
+		n /= base;
+	return n == 1;
+}
+
+/* The group behind the last, without flex_bg's packing */
+static int group_add(const struct super *sb, uint32_t blocks)
+{
+	struct group_input g = { 0 };
+	uint32_t per_block = sb->block_size / sb->desc_size;
+
+	g.group = (sb->blocks - sb->first) / sb->per_group;
+	g.block_bitmap = sb->first + (uint64_t)g.group * sb->per_group;
+	if (!sb->sparse || power_of(g.group, 3) || power_of(g.group, 5) ||
+	    power_of(g.group, 7))
+		g.block_bitmap += 1 + sb->reserved_gdt +
+				  (g.group + per_block) / per_block;
+	g.inode_bitmap = g.block_bitmap + 1;
+	g.inode_table = g.block_bitmap + 2;
+	g.blocks_count = blocks;
+	return ioctl(mnt_fd, IOC_GROUP_ADD, &g);
+}
+
+/*
+ * Leave no more than a few blocks. Each time another file, of few extents:
+ * replay of more makes it need blocks for the extent tree, and fails in a full
+ * filesystem (ENOSPC), whatever was done.
+ */
+static void fill_up(void)
+{
+	static int nr;
+	struct statvfs s;
+	off_t bytes, end = 0;
+	char name[256];
+	int fd;
+
+	if (fstatvfs(mnt_fd, &s))
+		die("statvfs");
+	if (s.f_bfree < 24)
+		return;
+	snprintf(name, sizeof(name), "%s/fill%d", mnt, nr++);
+	fd = open(name, O_WRONLY | O_CREAT, 0644);
+	if (fd < 0 && errno == ENOSPC)
+		return;
+	if (fd < 0)
+		die("making a file");
+	for (bytes = (s.f_bfree - 8) * s.f_bsize; bytes >= 4096; bytes /= 2) {
+		if (!fallocate(fd, 0, end, bytes))
+			end += bytes;
+		else if (errno != ENOSPC)
+			die("fallocate");
+	}
+	close(fd);
+}
+
+enum { EXTEND, ADD, RESIZEFS, FREEZE, NONE };
+
+static const char *const ops[] = { "extend", "add", "resizefs", "freeze",
+				   "none" };
+
+/* -1: the device's end is reached */
+static int operate(int op, uint32_t *random)
+{
+	struct super sb = super();
+	uint64_t last = FS_SIZE / sb.block_size;
+	uint32_t in_group = (sb.blocks - sb.first) % sb.per_group;
+	uint64_t to;
+	int err;
+
+	switch (op) {
+	case EXTEND:
+		to = sb.blocks + 4;
+		if (in_group + 4 > sb.per_group || to > last)
+			return -1;
+		err = ioctl(mnt_fd, IOC_GROUP_EXTEND, &to);
+		break;
+	case ADD:
+		if (sb.blocks + sb.per_group > last)
+			return -1;
+		err = group_add(&sb, sb.per_group);
+		break;
+	case RESIZEFS:
+		to = sb.blocks + 8 + next_random(random) % 64;
+		if (to > last)
+			return -1;
+		err = ioctl(mnt_fd, IOC_RESIZE_FS, &to);
+		break;
+	default:
+		err = ioctl(mnt_fd, FIFREEZE, 0);
+		sleep_ms(next_random(random) % 20);
+		if (!err)
+			err = ioctl(mnt_fd, FITHAW, 0);
+	}
+	return err ? errno : 0;
+}
+
+static atomic_uint operations, failed;
+
+struct resizer {
+	pthread_t thread;
+	int op;
+};
+
+static void *resizer(void *arg)
+{
+	struct resizer *r = arg;
+	uint32_t random = seed ^ 0x5eed;
+	void *buf = mark_buffer();
+
+	while (!stop && r->op != NONE) {
+		uint32_t until = acks + 3 + next_random(&random) % 12;
+		int err, ms;
+
+		for (ms = 0; !stop && acks < until && ms < 2000; ms++)
+			sleep_ms(1);
+		if (stop)
+			break;
+		if (paused)
+			pthread_rwlock_wrlock(&gate);
+		write_mark(buf, WRITERS,
+			   (struct mark){ .kind = MARK_BEGIN,
+					  .seq = operations });
+		err = operate(r->op, &random);
+		if (err < 0) {
+			stop = 1;
+		} else {
+			write_mark(buf, WRITERS,
+				   (struct mark){ .kind = MARK_END,
+						  .seq = operations,
+						  .result = err });
+			atomic_fetch_add(err ? &failed : &operations, 1);
+			if (err && failed < 4)
+				printf("# %s: %s\n", ops[r->op], strerror(err));
+		}
+		if (paused)
+			pthread_rwlock_unlock(&gate);
+		/* Not yet: what comes first is to be written by the writers */
+		if (r->op == ADD || r->op == RESIZEFS) {
+			until = acks + 6;
+			for (ms = 0; !stop && acks < until && ms < 1000; ms++)
+				sleep_ms(1);
+			fill_up();
+		}
+	}
+	return NULL;
+}
+
+static void report(const char *how)
+{
+	printf("%s: acks %u operations %u failed %u full %u fsync-errors %u\n",
+	       how, acks, operations, failed, full, fsync_errors);
+}
+
+int record_main(int argc, char **argv)
+{
+	struct writer w[WRITERS];
+	struct resizer r;
+	pthread_rwlockattr_t attr;
+	int prefer = PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP;
+	uint32_t want = strtoul(argv[4], NULL, 0), last = 0;
+	int i, idle = 0;
+
+	mnt = argv[0];
+	seed = strtoul(argv[5], NULL, 0) * 2654435761u | 1;
+	for (i = 6; i < argc; i++) {
+		paused |= !strcmp(argv[i], "paused");
+		serial |= !strcmp(argv[i], "serial");
+	}
+	for (r.op = EXTEND; r.op < NONE && strcmp(argv[3], ops[r.op]); r.op++)
+		;
+	if (strcmp(argv[3], ops[r.op])) {
+		errno = EINVAL;
+		die("%s", argv[3]);
+	}
+	mnt_fd = open(mnt, O_RDONLY);
+	dev_fd = open(argv[1], O_RDONLY | O_DIRECT);
+	mark_fd = open(argv[2], O_WRONLY | O_DIRECT);
+	if (mnt_fd < 0 || dev_fd < 0 || mark_fd < 0)
+		die("%s, %s, %s", mnt, argv[1], argv[2]);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, prefer);
+	pthread_rwlock_init(&gate, &attr);
+
+	/* A file each, so that there is something to overwrite */
+	for (i = 0; i < WRITERS; i++) {
+		w[i] = (struct writer){ .nr = i,
+					.fd = -1,
+					.file = -1,
+					.random = seed + i * 7919,
+					.buf = mark_buffer() };
+		while (w[i].slot < SLOTS)
+			append(&w[i]);
+	}
+	if (r.op < FREEZE)
+		fill_up();
+	if (syncfs(mnt_fd))
+		die("syncfs");
+	write_mark(mark_buffer(), WRITERS, (struct mark){ .kind = MARK_START });
+
+	for (i = 0; i < WRITERS; i++) {
+		if (pthread_create(&w[i].thread, NULL, writer, &w[i]))
+			die("pthread_create");
+	}
+	if (pthread_create(&r.thread, NULL, resizer, &r))
+		die("pthread_create");
+
+	while (!stop) {
+		sleep_ms(100);
+		if (acks >= want)
+			stop = 1;
+		idle = acks == last ? idle + 100 : 0;
+		last = acks;
+		if (idle >= HUNG_AFTER_MS) {
+			report("hung");
+			pause();
+		}
+	}
+	/* They may hang now as well */
+	for (i = 0; i <= WRITERS; i++) {
+		struct timespec t;
+
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_sec += HUNG_AFTER_MS / 1000;
+		if (pthread_timedjoin_np(i < WRITERS ? w[i].thread : r.thread,
+					 NULL, &t)) {
+			report("hung");
+			pause();
+		}
+	}
+	report("recorded");
+	return 0;
+}

@@ -1,0 +1,226 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Loading and unloading the module, and what it says about it:
+# - with ext4 built in, loaded, not yet loaded, not there
+# - with each parameter; the state and the status files
+# - twice; 100 times; with a resize inside, and with one that began before
+# - with a livepatch of a function that it hooks, whichever comes first
+# - a load that fails, at once, in the middle or at the last function, says why
+#   in one line and leaves nothing: no hook, no reference on ext4
+# vm: --disk 64M --timeout 600 --add /bin/sed:/bin/sed
+# build: tests/livepatch
+. /lib/test.sh
+
+mod=ext4_fc_resize_fix
+ko=/test/$mod.ko
+status=/sys/module/$mod/status
+kprobes=/sys/kernel/debug/kprobes
+livepatch=/sys/kernel/livepatch/ext4_livepatch
+
+# log: what the module has said since it was last asked, but for what any is said of
+log() {
+	dmesg -c | sed -n "s/^.*\] $mod: //p" | grep -vE '^(loading out-of-tree|module verification failed)'
+}
+references() { cat /sys/module/ext4/refcnt 2>/dev/null || echo none; }
+load() { ok "modprobe${1:+ $1}" modprobe $mod "$@"; }
+unload() { ok "rmmod" rmmod $mod; }
+state() { is "$(cat $status/state)" "$1" "state: $1"; }
+holds() { cat $status/holds; }
+
+# nothing_left WHAT REFERENCES
+nothing_left() {
+	is "$(grep -c . $kprobes/list) $(references)" "0 $2" "$1: no hook is left, references on ext4 as before"
+	is "$(lsmod | grep -c "^$mod ")" 0 "$1: the module is gone"
+}
+
+# refused WHAT ERROR LINE COMMAND...: a load that fails by ERROR, LINE in the log
+refused() {
+	what=$1 error=$2 line=$3 before=$(references)
+	shift 3
+	log >/dev/null
+	refuses "$error" "$what: $error" "$@"
+	log >/tmp/log
+	note "$(cat /tmp/log)"
+	is "$(grep -c . /tmp/log) $(grep -c "$line" /tmp/log)" "1 1" "$what: one line says why"
+	nothing_left "$what" "$before"
+}
+
+# until_true COMMAND...: for 20 seconds
+until_true() {
+	for _ in $(seq 200); do
+		"$@" && return
+		sleep 0.1
+	done
+	bail "never: $*"
+}
+settled() { [ "$(cat $livepatch/transition)" = 0 ]; }
+gone() { [ ! -e $livepatch ]; }
+
+size() { /test/fcr size /dev/vda; }
+extend() { /test/fcr extend /mnt $(($(size) + 64)); }
+
+# resize_inside: begins a resize that stays in the ioctl until thaw
+resize_inside() {
+	/test/fcr freeze /mnt >/dev/null
+	extend >/tmp/extend &
+	sleep 1
+}
+thaw() {
+	/test/fcr thaw /mnt >/dev/null
+	wait
+	is "$(cat /tmp/extend)" 0 "$1: after the thaw it succeeds"
+}
+
+# truthful WHAT: the state says whether a resize is held
+truthful() {
+	before_holds=$(holds)
+	is "$(extend)" 0 "$1: extend"
+	case $(cat $status/state) in
+	"protected"*) is $(($(holds) - before_holds)) 1 "$1: protected, it says, and so it is" ;;
+	"not protected: hooks are off"*) is $(($(holds) - before_holds)) 0 "$1: not protected, it says, and so it is" ;;
+	*) fail "$1: a state" "$(cat $status/state)" ;;
+	esac
+}
+
+# --- ext4: a module or built in ---
+
+if [ -e "/lib/modules/$(uname -r)/kernel/fs/ext4/ext4.ko" ]; then
+	ext4=/lib/modules/$(uname -r)/kernel/fs/ext4/ext4.ko
+	is "$(references)" none "ext4 is a module, and not loaded"
+	mv "$ext4" /tmp
+	refused "without ext4" "No such device" "no ext4" modprobe $mod
+	mv /tmp/ext4.ko "$ext4"
+	load
+	is "$(references)" 1 "ext4 was loaded, and is held"
+	refuses "in use" "it cannot be unloaded" rmmod ext4
+	unload
+	is "$(references)" 0 "ext4 is no longer held"
+	ok "rmmod ext4" rmmod ext4
+	modprobe ext4
+	log >/dev/null
+	load
+	is "$(log)" "ext4 online resize on $(uname -r) (ext4 module) is protected (mark, hold, full commit after flush)" "one line in the log"
+else
+	load
+	is "$(log)" "ext4 online resize on $(uname -r) (ext4 built in) is protected (mark, hold, full commit after flush)" "one line in the log"
+fi
+
+# --- state, status, parameters ---
+
+mke2fs -q -t ext4 -b 4096 -O fast_commit /dev/vda 4000 2>/dev/null || bail "mke2fs"
+mount /dev/vda /mnt || bail "mount"
+before=$(references)
+
+state "protected (mark, hold, full commit after flush)"
+is "$(extend)" 0 "extend"
+is "$(holds)" 1 "one hold"
+is "$(cat $status/* | grep -vcE '^[0-9]+$')" 1 "all status files but state are numbers"
+is "$(find $status -type f ! -perm 444)" "" "all status files are read-only"
+is "$(grep -c . $kprobes/list) $(grep -c DISABLED $kprobes/list)" "8 1" "eight hooks, one of them only for an address"
+refuses "File exists" "a second load: File exists" insmod $ko
+is "$(holds)" 1 "the first goes on"
+log >/dev/null
+unload
+is "$(log)" "unloaded: ext4 online resize is not protected any more" "one line in the log"
+
+load disable=1
+is "$(log)" "disable=1: nothing is hooked, nothing is protected" "one line in the log"
+state "not protected: loaded with disable=1"
+is "$(cat $kprobes/list)" "" "no hook"
+is "$(extend) $(holds)" "0 0" "extend, no hold"
+unload
+is "$(log)" "" "nothing in the log"
+
+load hold=0
+is "$(log | grep -c "is protected (mark, hold=0)")" 1 "one line in the log"
+state "protected (mark, hold=0)"
+is "$(extend) $(holds)" "0 0" "extend, no hold"
+is "$(grep -c . $kprobes/list) $(grep -c DISABLED $kprobes/list)" "6 0" "six hooks"
+unload
+
+refused "hold=maybe" "Invalid argument" "invalid for parameter" modprobe $mod hold=maybe
+refused "disable=2" "Invalid argument" "invalid for parameter" modprobe $mod disable=2
+
+# With one of these off hooks have no effect; the kernel does not tell
+for switch in /proc/sys/kernel/ftrace_enabled $kprobes/enabled; do
+	what="loaded with ${switch##*/}=0"
+	{ echo 0 >"$switch"; } 2>/dev/null || { skip "$what" "this kernel has no such switch"; continue; }
+	log >/dev/null
+	load
+	is "$(log | grep -c "is not protected: hooks are off")" 1 "$what: the log says that it does not protect"
+	is "$(cut -d: -f1 $status/state)" "not protected" "$what: the state too"
+	truthful "$what"
+	echo 1 >"$switch"
+	truthful "$what, then on"
+	unload
+	load
+	truthful "${switch##*/}=1"
+	echo 0 >"$switch"
+	truthful "${switch##*/}=0"
+	echo 1 >"$switch"
+	truthful "${switch##*/}=1 again"
+	unload
+done
+
+# --- what is inside when it goes, and when it comes ---
+
+for hold in hold=1 hold=0; do
+	load $hold
+	resize_inside
+	refuses "in use" "with a resize inside, $hold: rmmod: in use" rmmod $mod
+	thaw "with a resize inside, $hold"
+	unload
+	nothing_left "after the resize, $hold" "$before"
+
+	resize_inside
+	load $hold
+	thaw "with a resize from before, $hold"
+	is "$(extend)" 0 "extend"
+	unload
+	resize_inside
+	load $hold
+	unload
+	thaw "with a resize from before, $hold, and unloaded again"
+done
+
+# --- loads that fail ---
+
+# misspelt FUNCTION: the module with this one's name misspelt
+misspelt() {
+	sed "s/$1/$(echo "$1" | sed 's/.$/_/')/g" $ko >/tmp/misspelt.ko
+	refused "no $1()" "Unknown symbol" "$(echo "$1" | sed 's/.$/_/')() not found" insmod /tmp/misspelt.ko
+}
+misspelt ext4_fc_mark_ineligible
+misspelt ext4_group_add
+misspelt ext4_fc_commit
+
+ok "livepatch" modprobe ext4_livepatch
+until_true settled
+is "$(extend)" EXDEV "it is in effect"
+refused "livepatched before" "Device or resource busy" "ext4_group_extend() is livepatched already" modprobe $mod
+is "$(extend)" EXDEV "it still is"
+echo 0 >$livepatch/enabled
+until_true gone
+ok "rmmod of the livepatch" rmmod ext4_livepatch
+is "$(extend)" 0 "extend"
+
+load
+refuses "Device or resource busy" "a livepatch after: Device or resource busy" modprobe ext4_livepatch
+state "protected (mark, hold, full commit after flush)"
+is "$(extend) $(holds)" "0 1" "the module goes on"
+unload
+
+# --- 100 times ---
+
+times=0
+for _ in $(seq 100); do
+	modprobe $mod && rmmod $mod && times=$((times + 1))
+done
+is $times 100 "loaded and unloaded 100 times"
+nothing_left "after 100 times" "$before"
+
+ok "umount" umount /mnt
+ok "e2fsck -f" e2fsck -fn /dev/vda
+[ "$before" = none ] || ok "rmmod ext4" rmmod ext4
+finish

@@ -58,7 +58,7 @@ MODULE_PARM_DESC(disable, "1: hook nothing, protect nothing");
 static struct file_system_type *ext4;
 
 /* The address of what the table names, as the type that is called */
-#define SET_CALL(name, index)                                                  \
+#define SET_CALL(name, index) \
 	static_call_update(name, (name##_fn *)redirects[index].addr)
 
 static int __init fix_init(void)

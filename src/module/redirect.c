@@ -70,12 +70,14 @@ static notrace int redirect_handler(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct redirect *r = container_of(kp, struct redirect, kp);
 
+	/* First: a pass must not outlive the call that it is for */
+	if (redirect_take_pass(r))
+		return 0;
 	if (r->wanted && !r->wanted(regs_get_kernel_argument(regs, 0),
 				    regs_get_kernel_argument(regs, 1)))
 		return 0;
-	if (!r->replacement || !READ_ONCE(redirect_live))
-		return 0;
-	if (redirect_take_pass(r) || !try_module_get(THIS_MODULE))
+	if (!r->replacement || !READ_ONCE(redirect_live) ||
+	    !try_module_get(THIS_MODULE))
 		return 0;
 
 	instruction_pointer_set(regs, (unsigned long)r->replacement);
@@ -161,15 +163,15 @@ int redirect_find(struct redirect *redirects, int nr)
 
 /**
  * redirect_arm() - begin to redirect
- * @redirects: what redirect_find() found
+ * @redirects: what redirect_find() found, REDIRECT_SELFTEST among them
  * @nr: how many
  *
  * From the return of this function on, all are redirected; before it, none.
  *
  * Context: may sleep.
- * Return: 0, or the errno of enable_kprobe() (EBUSY: the function is
- * livepatched) with the function named in the log. Nothing is redirected then,
- * and redirect_remove() is to be called all the same.
+ * Return: 0, the errno of enable_kprobe() (EBUSY: the function is livepatched)
+ * or EOPNOTSUPP (hooks are switched off), with a line in the log. Nothing is
+ * redirected then, and redirect_remove() is to be called all the same.
  */
 int redirect_arm(struct redirect *redirects, int nr)
 {
@@ -190,6 +192,10 @@ int redirect_arm(struct redirect *redirects, int nr)
 				       r->symbol, err);
 			return err;
 		}
+	}
+	if (!redirect_selftest()) {
+		pr_err("hooks are off: set sysctl kernel.ftrace_enabled and /sys/kernel/debug/kprobes/enabled to 1, then load again\n");
+		return -EOPNOTSUPP;
 	}
 	WRITE_ONCE(redirect_live, true);
 	return 0;
@@ -225,21 +231,35 @@ unsigned long redirect_missed(struct redirect *redirects, int nr)
 	return missed;
 }
 
-int redirect_selftest_replacement(void)
+/* Never runs in its place: redirect_selftest_wanted() does not want it */
+int redirect_selftest_replacement(bool *seen)
 {
-	return redirect_return(1);
+	return redirect_return(0);
+}
+
+notrace bool redirect_selftest_wanted(unsigned long seen, unsigned long unused)
+{
+	*(bool *)seen = true;
+	return false;
+}
+NOKPROBE_SYMBOL(redirect_selftest_wanted);
+
+noinline int redirect_selftest_target(bool *seen)
+{
+	/* The compiler must not know what is done here: nothing */
+	asm volatile("" : : "r"(seen) : "memory");
+	return 0;
 }
 
 /**
- * redirect_selftest() - whether redirects have effect
+ * redirect_selftest() - whether hooks have effect now
  *
- * Return: 1 if this call was redirected, 0 if not.
+ * Return: true if a call of redirect_selftest_target() gets to its probe.
  */
-noinline int redirect_selftest(void)
+bool redirect_selftest(void)
 {
-	int ret = 0;
+	bool seen = false;
 
-	/* The compiler must not know the result: it would not make the call */
-	asm volatile("" : "+r"(ret));
-	return ret;
+	redirect_selftest_target(&seen);
+	return READ_ONCE(seen);
 }

@@ -22,9 +22,10 @@
  * @symbol: name of the function
  * @replacement: runs in place of @symbol, with the same prototype, and ends
  *	with redirect_return(); NULL: nothing runs in its place
- * @wanted: asked for each call, with its first two arguments, whether this
- *	call is redirected; NULL: each one is. Runs in the probe handler, so
- *	it must not sleep, and it has to be notrace and NOKPROBE_SYMBOL
+ * @wanted: asked for each call from outside, with its first two arguments,
+ *	whether this call is redirected; NULL: each one is. Runs in the probe
+ *	handler, so it must not sleep, and has to be notrace and
+ *	NOKPROBE_SYMBOL
  * @addr: where a call of the original goes, set by redirect_find(). Behind
  *	the ENDBR on kernels with IBT, so only for direct calls (static_call)
  *
@@ -52,18 +53,22 @@ int redirect_arm(struct redirect *redirects, int nr);
 void redirect_remove(struct redirect *redirects, int nr);
 unsigned long redirect_missed(struct redirect *redirects, int nr);
 
-int redirect_selftest(void);
-int redirect_selftest_replacement(void);
+bool redirect_selftest(void);
+bool redirect_selftest_wanted(unsigned long seen, unsigned long unused);
+int redirect_selftest_replacement(bool *seen);
+int redirect_selftest_target(bool *seen);
 
 /*
  * A redirect of a function of our own, for the table of the module: tells
- * whether redirects have effect (redirect_selftest() returns 1) or are
- * silently off (0), as with kernel.ftrace_enabled=0.
+ * whether hooks have effect or are silently off, as with
+ * kernel.ftrace_enabled=0. It has a replacement only to be hooked like those
+ * that have.
  */
-#define REDIRECT_SELFTEST                                                      \
-	{                                                                      \
-		.symbol = KBUILD_MODNAME ":redirect_selftest",                 \
-		.replacement = redirect_selftest_replacement,                  \
+#define REDIRECT_SELFTEST                                             \
+	{                                                             \
+		.symbol = KBUILD_MODNAME ":redirect_selftest_target", \
+		.replacement = redirect_selftest_replacement,         \
+		.wanted = redirect_selftest_wanted,                   \
 	}
 
 void redirect_pass_begin(struct redirect_pass *pass, struct redirect *r);
@@ -77,14 +82,14 @@ void redirect_pass_end(struct redirect_pass *pass);
  * Context: process context, in a replacement. Sleeps if the original does.
  * Return: what @call returned.
  */
-#define redirect_pass(r, call)                                                 \
-	({                                                                     \
-		struct redirect_pass __pass;                                   \
-		typeof(call) __ret;                                            \
-		redirect_pass_begin(&__pass, r);                               \
-		__ret = (call);                                                \
-		redirect_pass_end(&__pass);                                    \
-		__ret;                                                         \
+#define redirect_pass(r, call)                   \
+	({                                       \
+		struct redirect_pass __pass;     \
+		typeof(call) __ret;              \
+		redirect_pass_begin(&__pass, r); \
+		__ret = (call);                  \
+		redirect_pass_end(&__pass);      \
+		__ret;                           \
 	})
 
 /**

@@ -51,10 +51,10 @@ static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sprintf(buf, "%ld\n", atomic_long_read(&stats[s->stat]));
 }
 
-#define STAT_ATTR(_name, _stat)                                                \
-	static struct stat_attribute stat_##_name = {                          \
-		.attr = __ATTR(_name, 0444, stat_show, NULL),                  \
-		.stat = _stat,                                                 \
+#define STAT_ATTR(_name, _stat)                               \
+	static struct stat_attribute stat_##_name = {         \
+		.attr = __ATTR(_name, 0444, stat_show, NULL), \
+		.stat = _stat,                                \
 	}
 
 STAT_ATTR(marks_group_extend, STAT_MARKS_GROUP_EXTEND);

@@ -23,7 +23,8 @@
 
 #define WRITERS	  2
 #define MAX_FILES 4096
-#define SLOTS	  16
+/* So few that all extents of a file are in its inode: see fill_up() */
+#define SLOTS 4
 
 /* One write of a writer: slot SLOT of its file FILE, one block of the filesystem */
 struct record {

@@ -54,6 +54,7 @@ struct group_input {
 #define IOC_GROUP_ADD	 _IOW('f', 8, struct group_input)
 #define IOC_RESIZE_FS	 _IOW('f', 16, uint64_t)
 
+#define DIR_NAMES     600
 #define SYNC_EVERY    100
 #define HUNG_AFTER_MS 10000
 
@@ -267,9 +268,9 @@ static int group_add(const struct super *sb, uint32_t blocks)
 }
 
 /*
- * Leave no more than a few blocks. Each time another file, of few extents:
- * replay of more makes it need blocks for the extent tree, and fails in a full
- * filesystem (ENOSPC), whatever was done.
+ * Leave no more than a few blocks. Not in a fast commit: replay of many extents
+ * needs blocks for the tree of extents, and fails in a full filesystem (ENOSPC),
+ * whatever was done. Each time another file, to keep it small.
  */
 static void fill_up(void)
 {
@@ -283,10 +284,9 @@ static void fill_up(void)
 		die("statvfs");
 	if (s.f_bfree < 24)
 		return;
+	pthread_rwlock_wrlock(&gate);
 	snprintf(name, sizeof(name), "%s/fill%d", mnt, nr++);
 	fd = open(name, O_WRONLY | O_CREAT, 0644);
-	if (fd < 0 && errno == ENOSPC)
-		return;
 	if (fd < 0)
 		die("making a file");
 	for (bytes = (s.f_bfree - 8) * s.f_bsize; bytes >= 4096; bytes /= 2) {
@@ -296,6 +296,27 @@ static void fill_up(void)
 			die("fallocate");
 	}
 	close(fd);
+	if (syncfs(mnt_fd))
+		die("syncfs");
+	pthread_rwlock_unlock(&gate);
+}
+
+/* So that it need not grow while the filesystem is full */
+static void grow_directory(void)
+{
+	char name[256];
+	int i, fd;
+
+	for (i = 0; i < DIR_NAMES; i++) {
+		snprintf(name, sizeof(name), "%s/d%d", mnt, i);
+		fd = open(name, O_WRONLY | O_CREAT, 0644);
+		if (fd < 0 || close(fd))
+			die("making a file");
+	}
+	for (i = 0; i < DIR_NAMES; i++) {
+		snprintf(name, sizeof(name), "%s/d%d", mnt, i);
+		unlink(name);
+	}
 }
 
 enum { EXTEND, ADD, RESIZEFS, FREEZE, NONE };
@@ -426,6 +447,7 @@ int record_main(int argc, char **argv)
 	pthread_rwlockattr_setkind_np(&attr, prefer);
 	pthread_rwlock_init(&gate, &attr);
 
+	grow_directory();
 	/* A file each, so that there is something to overwrite */
 	for (i = 0; i < WRITERS; i++) {
 		w[i] = (struct writer){ .nr = i,

@@ -4,8 +4,8 @@
 # Crash points on a large scale: two kernels, all operations, each with the
 # module, without it, with hold=0, and a control without a resize. For hours;
 # goes on where it was interrupted. What it sees stands in the cache, in
-# crash/<key>.tsv, a line for each row, <key> being the contents of all files
-# that matter. scripts/crash-points says how a point is made and judged.
+# crash/<key>.tsv, a line for each row, <key> standing for the contents of all
+# files that matter; next to it a directory with the details. scripts/crash-points says how a point is made and judged.
 #
 #	tests/crash-all.t [--table]	--table: what there is so far, then end
 #
@@ -20,11 +20,10 @@ set -eu -o pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 
 kernels=(6.12-cloud 7-cloud)
-# A change of these during a run is none of it
-export CRASH_KEY
-: "${CRASH_KEY:=$(cat "$top"/{Kbuild,dkms.conf} "$top"/src/module/* "$top"/tests/crash/* "$top"/scripts/crash-points \
-	"$top"/tests/guest/crash-{record,verify}.sh | sha256sum | cut -c1-16)}"
-table=$cache/crash/$CRASH_KEY.tsv
+key=$(cat "$top"/{Kbuild,dkms.conf} "$top"/src/module/* "$top"/tests/crash/* "$top"/scripts/crash-points \
+	"$top"/tests/guest/crash-{record,verify}.sh | sha256sum | cut -c1-16)
+dir=$cache/crash/$key
+table=$dir.tsv
 
 # rows: what is to be run, in the order of its importance:
 # POINTS KERNEL MODE OP MOUNT OPTION...
@@ -74,11 +73,11 @@ row() {
 	read -r n id mode op alloc options <<<"$*"
 	name="$id $mode $op${options:+,${options#--}} $alloc"
 	! grep -qF "$name	" "$table" || return 0
-	details=$cache/crash/$CRASH_KEY/${name// /_}
+	details=$dir/${name// /_}
 	begin=$SECONDS
 	# shellcheck disable=SC2086 # options are words
 	line=$("$top/scripts/crash-points" $options --points "$n" --details "$details" \
-		--keep "$cache/crash/$CRASH_KEY/keep" "$id" "$mode" "$op" "$alloc" </dev/null) || {
+		--keep "$dir/keep" "$id" "$mode" "$op" "$alloc" </dev/null) || {
 		say "$name: no result"
 		return 0
 	}
@@ -93,12 +92,19 @@ row() {
 	)
 }
 
-mkdir -p "$cache/crash"
+mkdir -p "$dir"
 touch "$table"
 case ${1-} in
 --row) row "${@:2}"; exit ;;
 --table) ;;
 *)
+	# From a copy: who works on the files meanwhile is not to disturb it
+	if [ "$top" != "$dir/tree" ]; then
+		rm -rf "$dir/tree"
+		mkdir "$dir/tree"
+		cp -r "$top"/{Kbuild,dkms.conf,src,scripts,tests} "$dir/tree"
+		exec "$dir/tree/tests/crash-all.t"
+	fi
 	"$top/scripts/kernel" fetch "${kernels[@]}" 6.1-unfixed 7-unfixed 5.10-cloud
 	rows | xargs -d '\n' -P "${JOBS:-$(nproc)}" -n 1 "$0" --row
 	;;

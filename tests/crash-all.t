@@ -5,7 +5,8 @@
 # module, without it, with hold=0, and a control without a resize. For hours;
 # goes on where it was interrupted. What it sees stands in the cache, in
 # crash/<key>.tsv, a line for each row, <key> standing for the contents of all
-# files that matter; next to it a directory with the details. scripts/crash-points says how a point is made and judged.
+# files that matter; next to it a directory with the details.
+# scripts/crash-points says how a point is made and judged.
 #
 #	tests/crash-all.t [--table]	--table: what there is so far, then end
 #

@@ -127,8 +127,9 @@ static void redirect_unregister(struct redirect *redirects, int nr)
  * Sets @addr of each. Nothing is armed yet.
  *
  * Context: may sleep.
- * Return: 0, or the errno of register_kprobe() (ENOENT: no such function) with
- * nothing left registered and the function named in the log.
+ * Return: 0, the errno of register_kprobe() (ENOENT: no such function) or EBUSY
+ * (another probe is there) with nothing left registered and the function named
+ * in the log.
  */
 int redirect_find(struct redirect *redirects, int nr)
 {
@@ -142,8 +143,6 @@ int redirect_find(struct redirect *redirects, int nr)
 		r->kp.symbol_name = r->symbol;
 		r->kp.flags = KPROBE_FLAG_DISABLED;
 		r->kp.pre_handler = redirect_handler;
-		if (r->replacement)
-			r->kp.post_handler = redirect_post_handler;
 
 		err = register_kprobe(&r->kp);
 		if (err) {
@@ -157,6 +156,22 @@ int redirect_find(struct redirect *redirects, int nr)
 			return err;
 		}
 		r->addr = r->kp.addr;
+		if (!r->replacement)
+			continue;
+
+		/*
+		 * Another probe is there, so ours is in its aggregate. If that
+		 * is armed without IPMODIFY and got our post_handler, the
+		 * kernel would disarm it with the wrong ftrace_ops, and leave
+		 * a freed probe behind. Hence ours has none until here.
+		 */
+		if (!list_empty(&r->kp.list)) {
+			pr_err("%s() has another probe already: remove it (tracing, perf, bpftrace), then load again\n",
+			       r->symbol);
+			redirect_unregister(redirects, i + 1);
+			return -EBUSY;
+		}
+		r->kp.post_handler = redirect_post_handler;
 	}
 	return 0;
 }

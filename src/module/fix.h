@@ -30,6 +30,12 @@ enum {
 extern struct redirect redirects[HOLD_NR];
 extern bool hold, disable;
 
+/* How much of the table is in use */
+static inline int fix_nr(void)
+{
+	return hold ? HOLD_NR : FIX_NR;
+}
+
 /* sysfs.c: the counters, in /sys/module/ext4_fc_resize_fix/ */
 enum fix_stat {
 	STAT_MARKS_GROUP_EXTEND,

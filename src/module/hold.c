@@ -85,20 +85,28 @@ DEFINE_STATIC_CALL_NULL(ext4_force_commit, ext4_force_commit_fn);
 static DEFINE_HASHTABLE(resizes, 6);
 static DEFINE_SPINLOCK(resizes_lock);
 
-static notrace bool hold_is_held(struct super_block *sb)
+/* A resize of a filesystem, by a task or, if that is NULL, by anybody */
+static notrace struct resize *hold_find(struct super_block *sb,
+					struct task_struct *task)
 {
-	struct resize *r;
-	bool held = false;
+	struct resize *r, *found = NULL;
 
 	rcu_read_lock();
 	hash_for_each_possible_rcu(resizes, r, node, (unsigned long)sb) {
-		if (r->sb == sb) {
-			held = true;
+		if (r->sb == sb && (!task || r->task == task)) {
+			found = r;
 			break;
 		}
 	}
 	rcu_read_unlock();
-	return held;
+	return found;
+}
+NOKPROBE_SYMBOL(hold_find);
+
+/* Another task's resize may be gone by now: it is not looked into */
+static notrace bool hold_is_held(struct super_block *sb)
+{
+	return hold_find(sb, NULL);
 }
 NOKPROBE_SYMBOL(hold_is_held);
 
@@ -113,17 +121,7 @@ NOKPROBE_SYMBOL(hold_is_held);
  */
 notrace struct resize *hold_find_own(struct super_block *sb)
 {
-	struct resize *r, *own = NULL;
-
-	rcu_read_lock();
-	hash_for_each_possible_rcu(resizes, r, node, (unsigned long)sb) {
-		if (r->sb == sb && r->task == current) {
-			own = r;
-			break;
-		}
-	}
-	rcu_read_unlock();
-	return own;
+	return hold_find(sb, current);
 }
 NOKPROBE_SYMBOL(hold_find_own);
 

@@ -63,7 +63,7 @@ static struct file_system_type *ext4;
 
 static int __init fix_init(void)
 {
-	int nr = hold ? HOLD_NR : FIX_NR;
+	int nr = fix_nr();
 	int err;
 
 	if (disable) {
@@ -122,7 +122,7 @@ static void __exit fix_exit(void)
 	if (disable)
 		return;
 
-	redirect_remove(redirects, hold ? HOLD_NR : FIX_NR);
+	redirect_remove(redirects, fix_nr());
 	module_put(ext4->owner);
 	pr_info("unloaded: ext4 online resize is not protected any more\n");
 }

@@ -12,8 +12,7 @@ atomic_long_t stats[STAT_NR];
 static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
-	return sprintf(buf, "%lu\n",
-		       redirect_missed(redirects, hold ? HOLD_NR : FIX_NR));
+	return sprintf(buf, "%lu\n", redirect_missed(redirects, fix_nr()));
 }
 
 /**

@@ -113,10 +113,15 @@ void redirect_pass_end(struct redirect_pass *pass)
 	raw_spin_unlock_irqrestore(&redirect_lock, flags);
 }
 
+/* All in one call: it waits for the handlers once, not for each probe */
 static void redirect_unregister(struct redirect *redirects, int nr)
 {
-	while (nr--)
-		unregister_kprobe(&redirects[nr].kp);
+	struct kprobe *kps[REDIRECT_MAX];
+	int i;
+
+	for (i = 0; i < nr; i++)
+		kps[i] = &redirects[i].kp;
+	unregister_kprobes(kps, nr);
 }
 
 /**
@@ -129,12 +134,14 @@ static void redirect_unregister(struct redirect *redirects, int nr)
  * Context: may sleep.
  * Return: 0, the errno of register_kprobe() (ENOENT: no such function) or EBUSY
  * (another probe is there) with nothing left registered and the function named
- * in the log.
+ * in the log; E2BIG for more than REDIRECT_MAX.
  */
 int redirect_find(struct redirect *redirects, int nr)
 {
 	int i, err;
 
+	if (nr > REDIRECT_MAX)
+		return -E2BIG;
 	for (i = 0; i < nr; i++) {
 		struct redirect *r = &redirects[i];
 

@@ -41,6 +41,9 @@ struct redirect {
 	struct kprobe kp;
 };
 
+/* The most that one table has: pointers to all are once on the stack */
+#define REDIRECT_MAX 16
+
 /* A call of the original by its replacement, on the caller's stack */
 struct redirect_pass {
 	struct list_head node;

@@ -3,9 +3,10 @@
 #
 # Crash points on a large scale: two kernels, all operations, each with the
 # module, without it, with hold=0, and a control without a resize. For hours;
-# goes on where it was interrupted. What it sees stands in the cache, in
-# crash/<key>.tsv, a line for each row, <key> standing for the contents of all
-# files that matter; next to it a directory with the details.
+# goes on where it was interrupted. What it sees stands in the cache, a line for
+# each row: in crash/<key>.tsv those without the module, in <key>.<module>.tsv
+# those with it, <key> standing for the contents of the files that make the test
+# and <module> for those of the module; next to it directories with the details.
 # scripts/crash-points says how a point is made and judged.
 #
 #	tests/crash-all.t [--table]	--table: what there is so far, then end
@@ -21,10 +22,10 @@ set -eu -o pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 
 kernels=(6.12-cloud 7-cloud)
-key=$(cat "$top"/{Kbuild,dkms.conf} "$top"/src/module/* "$top"/tests/crash/* "$top"/scripts/crash-points \
-	"$top"/tests/guest/crash-{record,verify}.sh | sha256sum | cut -c1-16)
-dir=$cache/crash/$key
-table=$dir.tsv
+key() { cat "$@" | sha256sum | cut -c1-16; }
+without=$cache/crash/$(key "$top"/tests/crash/* "$top"/scripts/crash-points "$top"/tests/guest/crash-{record,verify}.sh)
+with=$without.$(key "$top"/{Kbuild,dkms.conf} "$top"/src/module/*)
+table=$with.all
 
 # rows: what is to be run, in the order of its importance:
 # POINTS KERNEL MODE OP MOUNT OPTION...
@@ -69,11 +70,12 @@ rows() {
 
 # row ROW: runs it, unless it is in the table
 row() {
-	local n id mode op alloc options name details begin line kinds
+	local n id mode op alloc options name details begin line kinds dir=$without
 
 	read -r n id mode op alloc options <<<"$*"
 	name="$id $mode $op${options:+,${options#--}} $alloc"
-	! grep -qF "$name	" "$table" || return 0
+	case $mode in module|hold0) dir=$with ;; esac
+	! grep -qF "$name	" "$dir.tsv" || return 0
 	details=$dir/${name// /_}
 	begin=$SECONDS
 	# shellcheck disable=SC2086 # options are words
@@ -89,28 +91,29 @@ row() {
 		lock crash-table
 		awk -v name="$name" -v seconds=$((SECONDS - begin)) -v kinds="$kinds" '{
 			sub(/.*: points /, ""); sub(/ damaged /, "\t"); sub(/ lost /, "\t"); sub(/ hung /, "\t")
-			print name "\t" $0 "\t" seconds "\t" kinds }' <<<"$line" >>"$table"
+			print name "\t" $0 "\t" seconds "\t" kinds }' <<<"$line" >>"$dir.tsv"
 	)
 }
 
-mkdir -p "$dir"
-touch "$table"
+mkdir -p "$without" "$with"
+touch "$without.tsv" "$with.tsv"
 case ${1-} in
 --row) row "${@:2}"; exit ;;
 --table) ;;
 *)
 	# From a copy: who works on the files meanwhile is not to disturb it
-	if [ "$top" != "$dir/tree" ]; then
-		rm -rf "$dir/tree"
-		mkdir "$dir/tree"
-		cp -r "$top"/{Kbuild,dkms.conf,src,scripts,tests} "$dir/tree"
-		exec "$dir/tree/tests/crash-all.t"
+	if [ "$top" != "$with/tree" ]; then
+		rm -rf "$with/tree"
+		mkdir "$with/tree"
+		cp -r "$top"/{Kbuild,dkms.conf,src,scripts,tests} "$with/tree"
+		exec "$with/tree/tests/crash-all.t"
 	fi
 	"$top/scripts/kernel" fetch "${kernels[@]}" 6.1-unfixed 7-unfixed 5.10-cloud
 	rows | xargs -d '\n' -P "${JOBS:-$(nproc)}" -n 1 "$0" --row
 	;;
 esac
 
+cat "$without.tsv" "$with.tsv" >"$table"
 printf '# row\tpoints\tdamaged\tlost\thung\tseconds\tkinds\n'
 sort "$table" | sed 's/^/# /'
 

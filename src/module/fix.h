@@ -43,6 +43,7 @@ enum fix_stat {
 	STAT_KERNEL_MARKS,
 	STAT_HOLDS,
 	STAT_HOLDS_FAILED,
+	STAT_UNPROTECTED,
 	STAT_HOLD_LONGEST_US,
 	STAT_FULL_COMMITS_HOLD,
 	STAT_FULL_COMMITS_FLUSH,
@@ -89,7 +90,10 @@ int hold_fc_commit(journal_t *journal, tid_t tid);
 bool hold_wanted(unsigned long journal, unsigned long tid);
 struct resize *hold_find_own(struct super_block *sb);
 
+/* sysfs.c */
 const char *fix_state(void);
+void fix_watch_begin(void);
+void fix_watch_end(void);
 int fix_sysfs_create(void);
 void fix_sysfs_remove(void);
 

@@ -254,10 +254,14 @@ int hold_resize_end(struct super_block *sb, unsigned long update_backups)
 	struct resize *r = hold_find_own(sb);
 	int err = hold_call_resize_end(sb, update_backups);
 
-	/* Not there if the ioctl began before this module was loaded */
 	if (r) {
 		mark_resize_end(r);
 		hold_end(r);
+	} else if (hold) {
+		/* Begun before the module was loaded, or while hooks were off */
+		atomic_long_inc(&stats[STAT_UNPROTECTED]);
+		pr_warn("%s: this resize was not protected, it began without us\n",
+			sb->s_id);
 	}
 	return redirect_return(err);
 }

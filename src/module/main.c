@@ -105,6 +105,7 @@ static int __init fix_init(void)
 	pr_info("ext4 online resize on %s (ext4 %s) is %s\n",
 		init_utsname()->release, ext4->owner ? "module" : "built in",
 		fix_state());
+	fix_watch_begin();
 	return 0;
 
 remove_sysfs:
@@ -122,6 +123,7 @@ static void __exit fix_exit(void)
 	if (disable)
 		return;
 
+	fix_watch_end();
 	redirect_remove(redirects, fix_nr());
 	module_put(ext4->owner);
 	pr_info("unloaded: ext4 online resize is not protected any more\n");

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What an admin can read: /sys/module/ext4_fc_resize_fix/status/
+ * What an admin can read: /sys/module/ext4_fc_resize_fix/status/, and a line in
+ * the log when hooks go off or come back
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/kobject.h>
 #include <linux/sysfs.h>
+#include <linux/timer.h>
+#include <linux/workqueue.h>
 
 #include "fix.h"
 
@@ -61,6 +66,7 @@ STAT_ATTR(marks_group_add, STAT_MARKS_GROUP_ADD);
 STAT_ATTR(kernel_marks, STAT_KERNEL_MARKS);
 STAT_ATTR(holds, STAT_HOLDS);
 STAT_ATTR(holds_failed, STAT_HOLDS_FAILED);
+STAT_ATTR(unprotected, STAT_UNPROTECTED);
 STAT_ATTR(hold_longest_us, STAT_HOLD_LONGEST_US);
 STAT_ATTR(full_commits_hold, STAT_FULL_COMMITS_HOLD);
 STAT_ATTR(full_commits_flush, STAT_FULL_COMMITS_FLUSH);
@@ -75,6 +81,7 @@ static struct attribute *fix_attrs[] = {
 	&stat_kernel_marks.attr.attr,
 	&stat_holds.attr.attr,
 	&stat_holds_failed.attr.attr,
+	&stat_unprotected.attr.attr,
 	&stat_hold_longest_us.attr.attr,
 	&stat_full_commits_hold.attr.attr,
 	&stat_full_commits_flush.attr.attr,
@@ -86,6 +93,49 @@ static const struct attribute_group fix_group = {
 };
 
 static struct kobject *status;
+
+/*
+ * Hooks can be switched off behind our back. Nobody is told, and then there is
+ * no hook left that could see a resize: so we look now and then, and the log
+ * says from when to when resizes went unseen.
+ */
+#define WATCH_SECONDS 10
+
+static void watch_hooks(struct work_struct *work)
+{
+	static bool off;
+	bool was_off = off;
+
+	off = !redirect_selftest();
+	if (off && !was_off)
+		pr_warn("hooks are off (kernel.ftrace_enabled? /sys/kernel/debug/kprobes/enabled?): resizes are not protected from now on\n");
+	else if (!off && was_off)
+		pr_warn("hooks are on again: a resize since they went off was not protected, later ones are\n");
+	schedule_delayed_work(to_delayed_work(work),
+			      round_jiffies_relative(WATCH_SECONDS * HZ));
+}
+
+static DECLARE_DELAYED_WORK(watch, watch_hooks);
+
+/**
+ * fix_watch_begin() - look at the hooks from now on
+ *
+ * Context: any.
+ */
+void fix_watch_begin(void)
+{
+	schedule_delayed_work(&watch, 0);
+}
+
+/**
+ * fix_watch_end() - no longer, before the hooks go
+ *
+ * Context: may sleep.
+ */
+void fix_watch_end(void)
+{
+	cancel_delayed_work_sync(&watch);
+}
 
 /**
  * fix_sysfs_create() - make the directory "status" and its files

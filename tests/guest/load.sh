@@ -4,6 +4,7 @@
 # Loading and unloading the module, and what it says about it:
 # - with ext4 built in, loaded, not yet loaded, not there
 # - with each parameter; the state and the status files
+# - with hooks switched off behind its back: the state and the log say so
 # - twice; 100 times; with a resize inside, and with one that began before
 # - with a livepatch of a function that it hooks, whichever comes first
 # - a load that fails, at once, in the middle or at the last function, says why
@@ -66,6 +67,8 @@ resize_inside() {
 	extend >/tmp/extend &
 	sleep 1
 }
+logged() { dmesg | grep -q "$1"; }
+unprotected() { cat $status/unprotected; }
 thaw() {
 	/test/fcr thaw /mnt >/dev/null
 	wait
@@ -154,10 +157,19 @@ for switch in /proc/sys/kernel/ftrace_enabled $kprobes/enabled; do
 	echo 1 >"$switch"
 	load
 	truthful "$by=1"
+	log >/dev/null
 	echo 0 >"$switch"
 	truthful "$by=0"
+	until_true logged "hooks are off.*resizes are not protected from now on"
+	pass "$by=0: the log says so"
+	is "$(unprotected)" 0 "$by=0: nobody sees a resize"
+	resize_inside
 	echo 1 >"$switch"
+	thaw "$by=1 again, with a resize inside"
+	is "$(unprotected) $(dmesg | grep -c "vda: this resize was not protected")" "1 1" "$by=1 again: that one is counted, and logged"
 	truthful "$by=1 again"
+	until_true logged "hooks are on again: a resize since"
+	pass "$by=1 again: the log says so"
 	unload
 done
 
@@ -174,6 +186,7 @@ for hold in hold=1 hold=0; do
 	resize_inside
 	load $hold
 	thaw "with a resize from before, $hold"
+	is "$(unprotected)" "${hold#hold=}" "with a resize from before, $hold: counted as not protected"
 	is "$(extend)" 0 "extend"
 	unload
 	resize_inside

@@ -11,6 +11,8 @@ help:
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
+	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
+	@echo "make sign            sign what make module has built, with the key that DKMS uses"
 	@echo "make module          build the module for KERNELRELEASE=$(KERNELRELEASE)"
 	@echo "make clean           remove what a build left here"
 
@@ -19,6 +21,15 @@ module:
 
 clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+install:
+	@scripts/install
+
+uninstall:
+	@scripts/install --remove
+
+sign:
+	@KDIR="$(KDIR)" scripts/sign
 
 demo:
 	@scripts/demo fix
@@ -32,4 +43,4 @@ check check-storm:
 lint:
 	@scripts/lint
 
-.PHONY: help module clean demo demo-hang demo-lost-fsync check check-storm lint
+.PHONY: help module clean install uninstall sign demo demo-hang demo-lost-fsync check check-storm lint

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# For the tests that run in a Debian chroot with the real dkms and the headers
+# of two kernels, neither of which is the running one: nothing can be loaded.
+# Sourced after scripts/lib.sh; results are TAP.
+
+# shellcheck disable=SC2034,SC2154 # of and for those who source this
+
+# Each with its dkms: 3.0.10, 3.2.2
+suites='bookworm trixie'
+
+name=ext4_fc_resize_fix
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")
+work=$(scratch "$(basename "$0" .t)")
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+count=0
+ok() { count=$((count + 1)); echo "ok $count - $suite: $1"; }
+not_ok() { count=$((count + 1)); echo "not ok $count - $suite: $1"; head -n 30 "$work/said" | sed 's/^/# /'; }
+is() { if [ "$1" = "$2" ]; then ok "$3"; else echo "got '$1', want '$2'" >"$work/said"; not_ok "$3"; fi; }
+
+# does NAME COMMAND...: it succeeds
+does() {
+	local name=$1
+	shift
+	if "$@" >"$work/said" 2>&1; then ok "$name"; else not_ok "$name"; fi
+}
+
+# refuses TEXT NAME COMMAND...: it fails and says TEXT
+refuses() {
+	local text=$1 name=$2
+	shift 2
+	if "$@" >"$work/said" 2>&1; then
+		echo "it succeeded" >>"$work/said"
+		not_ok "$name"
+	elif grep -qF -e "$text" "$work/said"; then
+		ok "$name"
+	else
+		echo "it does not say: $text" >>"$work/said"
+		not_ok "$name"
+	fi
+}
+
+packages=dkms,gcc,make,openssl,mokutil,rpm,linux-headers-amd64
+packages+=,pkg-config,libc6-dev,libkmod-dev,libmount-dev,libext2fs-dev,libjson-c-dev # for the command
+
+make_chroot() {
+	need mmdebstrap debian-archive-keyring
+	say "making a chroot of $2 with dkms and the headers of two kernels"
+	unshare -m mmdebstrap --quiet --mode=root --variant=apt --skip=cleanup/apt/lists \
+		--include="$packages,linux-headers-cloud-amd64/$2-backports" \
+		--aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
+		--dpkgopt='path-exclude=/usr/share/doc/*' \
+		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$2" "$3" \
+		"deb http://deb.debian.org/debian $2 main" \
+		"deb http://deb.debian.org/debian $2-backports main" \
+		"deb http://deb.debian.org/debian-security $2-security main" >"$1" 2>&1 ||
+		die "mmdebstrap failed: $(tail -n 1 "$1")"
+}
+
+# chroot_of SUITE: a fresh copy in $root, its kernels in $kernels
+chroot_of() {
+	local base
+
+	suite=$1
+	base=$cache/chroot-$suite-$(declare -f make_chroot | cat - <(echo "$packages") | cksum | cut -d' ' -f1)
+	prepare "$base" make_chroot "$cache/chroot-$suite.log" "$suite"
+	root=$work/root
+	rm -rf --one-file-system "$root"
+	cp -a --reflink=auto "$base" "$root"
+	mkdir -p "$root/etc/modules-load.d" # systemd's, which is not here
+	mapfile -t kernels < <(cd "$root/usr/lib/modules" && for k in *; do [ ! -L "$k/build" ] || echo "$k"; done)
+	is ${#kernels[@]} 2 "two kernels are installed: ${kernels[*]}"
+	is "$(printf '%s\n' "${kernels[@]}" | grep -c "^$(uname -r)$" || :)" 0 "neither is the running one"
+}
+
+# run COMMAND...: in the chroot
+run() {
+	# shellcheck disable=SC2016 # for the shell inside
+	unshare -m sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
+		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# files: what is there, without what apt, depmod and dkms keep for themselves
+files() {
+	(cd "$root" && find . \( -path ./proc -o -path ./tmp -o -path ./var/cache -o -path ./var/log \
+		-o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/lib/rpm -o -path ./usr/share/lintian \
+		-o -name 'modules.*' -o -path './var/lib/dkms/mok.*' \) -prune -o -print | sort)
+}
+
+# installed VERSION: for how many kernels
+installed() { run dkms status 2>/dev/null | grep -c "^$name/$1.*: installed" || :; }

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# make install and make uninstall in a chroot: gets dkms and the headers by
+# apt, installs for all kernels, again, an upgrade, an upgrade that does not
+# build, and leaves nothing behind. Each refusal is one line with what helps, and
+# leaves nothing. What is loaded shows in tests/upgrade.t, in a VM.
+#
+# Secure Boot's variables are files here, which the real mokutil reads.
+
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=chroot.sh
+. "$top/tests/chroot.sh"
+
+# tree VERSION: our files, with that version
+tree() {
+	mkdir -p "$root/opt/$1"
+	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts} "$root/opt/$1"
+	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$root/opt/$1/dkms.conf"
+}
+
+# make_ VERSION TARGET [VARIABLE=VALUE...]
+make_() { run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ make --no-print-directory -C "/opt/$1" "${@:2}"; }
+as_nobody() { run setpriv --reuid=65534 --regid=65534 --clear-groups make --no-print-directory -C "/opt/$version" "$@"; }
+
+same() { files >"$work/now"; does "$1" diff "$work/before" "$work/now"; }
+lines() { is "$(grep -cvE '^make|installs version|^ext4_fc_resize_fix:   |building for|what was tried' "$work/said")" 1 "in one line"; }
+
+# variable NAME VENDOR: of the firmware, its content from stdin
+variable() { { printf '\6\0\0\0'; cat; } >"$root/sys/firmware/efi/efivars/$1-$2"; }
+global=8be4df61-93ca-11d2-aa0d-00e098032b8c shim=605dab50-e046-4300-abb6-3dd810dd8b23
+
+le32() { printf '%b' "$(printf '\\x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24)))"; }
+
+# signatures CERTIFICATE: shim's list of enrolled keys, with this one
+signatures() {
+	local size
+
+	size=$(stat -c %s "$1")
+	printf '\xa1\x59\xc0\xa5\xe4\x94\xa7\x4a\x87\xb5\xab\x15\x5c\x2b\xf0\x72' # EFI_CERT_X509_GUID
+	le32 $((size + 44)); le32 0; le32 $((size + 16))
+	head -c 16 /dev/zero
+	cat "$1"
+}
+
+for suite in ${1:-$suites}; do
+	chroot_of "$suite"
+	for v in "$version" 99.1 99.2; do tree "$v"; done
+	sed -i '1i#error does not compile' "$root/opt/99.2/src/module/main.c"
+	k=KERNELRELEASE=${kernels[0]}
+	files >"$work/before"
+
+	refuses "sudo make install" "without root it says what helps" as_nobody install
+	lines
+	refuses "sudo make uninstall" "uninstall without root, too" as_nobody uninstall
+	touch "$root/run/.containerenv"
+	refuses "on the host" "in a container it says what helps" make_ "$version" install "$k"
+	lines
+	rm "$root/run/.containerenv"
+	refuses "apt-get install linux-image-amd64 linux-headers-amd64" "without headers it says what helps" \
+		make_ "$version" install KERNELRELEASE=6.1.0-0-amd64
+	lines
+	refuses "the build for ${kernels[0]} failed" "it does not build: it says so" make_ 99.2 install "$k"
+	lines
+	same "after all of these nothing is left"
+
+	mkdir -p "$root/sys/firmware/efi/efivars"
+	printf '\1' | variable SecureBoot $global
+	printf '\0' | variable SetupMode $global
+	refuses "mokutil --import /var/lib/dkms/mok.pub" "Secure Boot, the key is not enrolled: it says what helps" \
+		make_ "$version" install "$k"
+	lines
+	rm -r "$root/sys/firmware"
+	same "nothing is left"
+
+	# With nothing there but the kernels, and the key that was enrolled then
+	cp "$root"/var/lib/dkms/mok.* "$work"
+	run apt-get -qq -y purge dkms linux-headers-amd64 "linux-headers-${kernels[0]}" >"$work/apt" 2>&1
+	is "$([ -e "$root/usr/sbin/dkms" ] || [ -e "$root/usr/lib/modules/${kernels[0]}/build" ] || echo gone)" gone \
+		"dkms and the headers of ${kernels[0]} are not there"
+	mkdir -p "$root/sys/firmware/efi/efivars" "$root/var/lib/dkms"
+	cp "$work"/mok.* "$root/var/lib/dkms"
+	printf '\1' | variable SecureBoot $global
+	printf '\0' | variable SetupMode $global
+	signatures "$root/var/lib/dkms/mok.pub" | variable MokListRT $shim
+	does "make install, with Secure Boot and an enrolled key" make_ "$version" install "$k"
+	is "$(tail -n 1 "$work/said" | grep -c "$version is installed, built for 2 kernel")" 1 "the last line is the verdict"
+	rm -r "$root/sys/firmware"
+	is "$(installed "$version")" 2 "it is installed for both kernels"
+	is "$(cat "$root/etc/modules-load.d/$name.conf")" $name "it is loaded at boot"
+	files >"$work/first"
+	does "make install again" make_ "$version" install "$k"
+	files >"$work/now"
+	does "it changes nothing" diff "$work/first" "$work/now"
+
+	refuses "the build for" "an upgrade that does not build says so" make_ 99.2 install "$k"
+	is "$(installed "$version")" 2 "the old version is still there for both kernels"
+	files >"$work/now"
+	does "and nothing else" diff "$work/first" "$work/now"
+	does "an upgrade" make_ 99.1 install "$k"
+	is "$(installed 99.1) $(installed "$version")" "2 0" "the new version is there for both kernels, the old one is not"
+	module=$(find "$root/usr/lib/modules/${kernels[1]}" -name "$name.ko*")
+	is "$(modinfo -F version "$module")" 99.1 "so says the module"
+
+	does "make uninstall" make_ 99.1 uninstall
+	same "nothing is left"
+	does "make uninstall again" make_ 99.1 uninstall
+
+	refuses "make module" "make sign without a module says what helps" make_ "$version" sign "$k"
+	does "make module, make sign" make_ "$version" module sign "$k"
+	is "$(modinfo -F signer "$root/opt/$version/$name.ko")" "DKMS module signing key" "it is signed with DKMS' key"
+done
+echo "1..$count"

@@ -8,6 +8,7 @@ help:
 	@echo "make demo            see it work in a VM, in minutes; leaves this machine's kernel alone"
 	@echo "make demo-hang       a resize beside fsyncs, without the module and with it"
 	@echo "make demo-lost-fsync a power cut after a resize, without the module and with it"
+	@echo "make deb, make rpm   packages, in the cache"
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
@@ -31,6 +32,9 @@ uninstall:
 sign:
 	@KDIR="$(KDIR)" scripts/sign
 
+deb rpm:
+	@scripts/package $@
+
 demo:
 	@scripts/demo fix
 
@@ -43,4 +47,4 @@ check check-storm:
 lint:
 	@scripts/lint
 
-.PHONY: help module clean install uninstall sign demo demo-hang demo-lost-fsync check check-storm lint
+.PHONY: help module clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-storm lint

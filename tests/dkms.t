@@ -34,7 +34,7 @@ for suite in $suites; do
 
 	# The headers of the first one, without kprobes
 	nothing=6.0.0-nothing
-	headers=$root$(readlink "$root/usr/lib/modules/${kernels[0]}/build")
+	headers=$root$(run readlink -f "/lib/modules/${kernels[0]}/build")
 	cp -a "$headers" "$root/usr/src/linux-headers-$nothing"
 	sed -i '/^CONFIG_KPROBES=/d' "$root/usr/src/linux-headers-$nothing/include/config/auto.conf"
 	sed -i '/^#define CONFIG_KPROBES 1/d' "$root/usr/src/linux-headers-$nothing/include/generated/autoconf.h"

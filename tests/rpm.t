@@ -31,6 +31,7 @@ then_() {
 for suite in $suites; do
 	chroot_of "$suite"
 	cp "$old" "$new" "$again" "$root/tmp"
+	mkdir -p "$root"/usr/{share/licenses,lib/modules-load.d} # of Fedora's filesystem and systemd
 	files >"$work/before"
 
 	then_ "install" 2 0 -i "$(package "$old")"

@@ -11,6 +11,7 @@ help:
 	@echo "make deb, make rpm   packages, in the cache"
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
+	@echo "make check-dkms      a whole Debian, installed and upgraded in a VM"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
 	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
 	@echo "make sign            sign what make module has built, with the key that DKMS uses"
@@ -41,10 +42,10 @@ demo:
 demo-hang demo-lost-fsync:
 	@scripts/demo $(@:demo-%=%)
 
-check check-storm:
+check check-dkms check-storm:
 	@scripts/$@
 
 lint:
 	@scripts/lint
 
-.PHONY: help module clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-storm lint
+.PHONY: help module clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-dkms check-storm lint

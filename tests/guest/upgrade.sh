@@ -1,0 +1,127 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What tests/upgrade.t does in each boot of a Debian. The argument is the step;
+# each function below is one; then come the kernels A, B and C.
+
+. /repo/test.sh
+
+a=$2 b=$3 c=$4
+export DEBIAN_FRONTEND=noninteractive
+
+module=ext4_fc_resize_fix
+status=/sys/module/$module/status
+
+state() { cat $status/state 2>/dev/null || echo "not loaded"; }
+version() { cat /sys/module/$module/version 2>/dev/null; }
+
+# resize: a real online one, of a filesystem with fast commit; holds: how many
+# of those the module has protected
+resize() {
+	rm -f /root/image
+	truncate -s 64M /root/image
+	mke2fs -q -F -t ext4 -O fast_commit /root/image 32M
+	mount -o loop /root/image /mnt
+	resize2fs "$(findmnt -no SOURCE /mnt)" 2>&1
+	umount /mnt
+	rm /root/image
+}
+holds() { cat $status/holds 2>/dev/null || echo 0; }
+
+# protects NAME: the module is loaded and has effect
+protects() {
+	case $(state) in
+	protected*) pass "$1" ;;
+	*) fail "$1" "$(state)" ;;
+	esac
+	before=$(holds)
+	said=$(resize)
+	is "$(holds)" $((before + 1)) "$1: a resize is protected"
+}
+
+# files: what is there, without what the system and dkms write by the way
+files() {
+	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /root \
+		-o -path /var/log -o -path /var/tmp -o -path /var/cache -o -path /var/lib/systemd -o -path /var/lib/apt \
+		-o -path /var/lib/dpkg -o -path '/var/lib/dkms/mok.*' -o -name 'modules.*' \) -prune -o -print | sort
+}
+
+# ours: whatever has our name
+ours() { find / -xdev -path /root -prune -o -iname '*ext4[_-]fc[_-]resize[_-]fix*' ! -path '/var/cache/*' -print; }
+
+make_() { make --no-print-directory -C /root/src "$1"; }
+
+install_deb() {
+	ok "apt-get update" apt-get update
+	ok "apt-get install" apt-get -y install ext4-fc-resize-fix-dkms
+	protects "loaded by the installation"
+	refuses "apt-get remove ext4-fc-resize-fix-dkms" "make install beside the package says what helps" \
+		make --no-print-directory -C /repo/src install
+}
+
+protected_on_A() {
+	is "$(uname -r)" "$a" "it runs A"
+	protects "loaded at boot"
+	ok "apt-get install of kernel B with headers" apt-get -y install "linux-image-$b" "linux-headers-$b"
+	is "$(modinfo -k "$b" -F vermagic $module | cut -d' ' -f1)" "$b" "DKMS has built for B"
+}
+
+protected_on_B() {
+	is "$(uname -r)" "$b" "it runs B"
+	protects "loaded at boot"
+	ok "apt-get install of kernel C without headers" apt-get -y install "linux-image-$c"
+	is "$(dpkg-query -Wf '${db:Status-Abbrev}' "linux-image-$c")" "ii " "the kernel is installed whole"
+	is "$(modinfo -k "$c" -n $module 2>/dev/null)" "" "there is no module for C"
+}
+
+no_headers_on_C() {
+	is "$(uname -r)" "$c" "it runs C"
+	is "$(state)" "not loaded" "without the module"
+}
+
+disabled_then_purge() {
+	is "$(uname -r)" "$b" "it runs B, with $module.disable=1"
+	is "$(state)" "not protected: loaded with disable=1" "it is loaded and says that it does nothing"
+	said=$(resize)
+	is "$(holds)" 0 "nothing is hooked"
+
+	ok "apt-get purge" apt-get -y purge 'ext4-fc-resize-fix*'
+	is "$(state)" "not loaded" "it is not loaded any more"
+	is "$(ours)" "" "nothing of ours is left on the disk"
+	is "$(find /var/lib/dkms /usr/src -name '*fc*' -o -path '*/updates/dkms/*')" "" "nor in dkms"
+	is "$(ls -d /lib/modules/*/updates 2>/dev/null)" "" "nor in /lib/modules"
+}
+
+make_install() {
+	cp -r /repo/src /root/src
+	files >/root/before
+
+	sysctl -q kernel.ftrace_enabled=0
+	refuses "hooks are off" "make install where it cannot load says why" make_ install
+	sysctl -q kernel.ftrace_enabled=1
+	is "$(state)" "not loaded" "it is not loaded"
+	files >/root/after
+	ok "nothing is left behind by that" diff /root/before /root/after
+
+	ok "make install" make_ install
+	case $(printf '%s\n' "$said" | tail -n 1) in
+	*'now: protected'*) pass "the last line is the verdict" ;;
+	*) fail "the last line is the verdict" "$said" ;;
+	esac
+	protects "it is loaded"
+	ok "make install again" make_ install
+
+	sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="99.1"/' /root/src/dkms.conf
+	ok "make install of a newer version" make_ install
+	is "$(version)" 99.1 "the newer version is loaded"
+	protects "the newer version"
+
+	ok "make uninstall" make_ uninstall
+	is "$(state)" "not loaded" "it is not loaded any more"
+	files >/root/after
+	ok "nothing is left behind" diff /root/before /root/after
+}
+
+step=$(echo "$1" | tr - _)
+"$step"
+finish

@@ -8,7 +8,7 @@
 # shellcheck disable=SC2034,SC2154 # of and for those who source this
 
 # Each with its dkms: 3.0.10, 3.2.2
-suites='bookworm trixie'
+suites=${SUITES:-bookworm trixie}
 
 name=ext4_fc_resize_fix
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")

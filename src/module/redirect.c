@@ -24,7 +24,7 @@
  *   module_put() and the end of its last function in this module a task may
  *   be preempted but does not sleep: synchronize_rcu_tasks() in
  *   redirect_remove() waits for it. Handlers themselves are waited for by
- *   unregister_kprobe(). An init that fails is not covered by references,
+ *   unregister_kprobes(). An init that fails is not covered by references,
  *   the module is freed regardless; therefore nothing is redirected before
  *   all is armed (redirect_live).
  */

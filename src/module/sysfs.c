@@ -130,6 +130,8 @@ void fix_watch_begin(void)
 /**
  * fix_watch_end() - no longer, before the hooks go
  *
+ * Waits for a look that is going on: none is in this module afterwards.
+ *
  * Context: may sleep.
  */
 void fix_watch_end(void)

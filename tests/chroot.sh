@@ -43,7 +43,6 @@ refuses() {
 }
 
 packages=dkms,gcc,make,openssl,mokutil,rpm,linux-headers-amd64
-packages+=,pkg-config,libc6-dev,libkmod-dev,libmount-dev,libext2fs-dev,libjson-c-dev # for the command
 
 make_chroot() {
 	need mmdebstrap debian-archive-keyring

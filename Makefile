@@ -11,7 +11,7 @@ help:
 	@echo "make deb, make rpm   packages, in the cache"
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
-	@echo "make check-dkms      a whole Debian, installed and upgraded in a VM"
+	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
 	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
 	@echo "make sign            sign what make module has built, with the key that DKMS uses"

@@ -33,6 +33,9 @@ scratch() {
 	mktemp -d "$cache/tmp/$1.XXXXXX"
 }
 
+# arch_of RELEASE: whose kernel it is, in Debian's words
+arch_of() { if [[ $1 = *-arm64* ]]; then echo arm64; else echo amd64; fi; }
+
 # need PACKAGE...: installs the Debian packages that are missing.
 need() {
 	local missing=() pkg

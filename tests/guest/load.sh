@@ -18,6 +18,8 @@ ko=/test/$mod.ko
 status=/sys/module/$mod/status
 kprobes=/sys/kernel/debug/kprobes
 livepatch=/sys/kernel/livepatch/ext4_livepatch
+# Debian's arm64 kernels have no livepatch, and their kprobes never sit on ftrace
+if [ "$(uname -m)" = aarch64 ]; then arm64=1; else arm64=0; fi
 
 # log: what the module has said since it was last asked, but for what any is said of
 log() {
@@ -153,6 +155,14 @@ for switch in /proc/sys/kernel/ftrace_enabled $kprobes/enabled; do
 		pass "$by: the kernel refuses to switch it off"
 		continue
 	}
+	if [ "$arm64 $by" = "1 ftrace_enabled" ]; then
+		load
+		state "protected (mark, hold, full commit after flush)"
+		truthful "$by=0"
+		unload
+		echo 1 >"$switch"
+		continue
+	fi
 	refused "$by=0" "Operation not supported" "hooks are off" modprobe $mod
 	echo 1 >"$switch"
 	load
@@ -206,21 +216,25 @@ misspelt ext4_fc_mark_ineligible
 misspelt ext4_group_add
 misspelt ext4_fc_commit
 
-ok "livepatch" modprobe ext4_livepatch
-until_true settled
-is "$(extend)" EXDEV "it is in effect"
-refused "livepatched before" "Device or resource busy" "ext4_group_extend() is livepatched already" modprobe $mod
-is "$(extend)" EXDEV "it still is"
-echo 0 >$livepatch/enabled
-until_true gone
-ok "rmmod of the livepatch" rmmod ext4_livepatch
-is "$(extend)" 0 "extend"
+if [ $arm64 = 0 ]; then
+	ok "livepatch" modprobe ext4_livepatch
+	until_true settled
+	is "$(extend)" EXDEV "it is in effect"
+	refused "livepatched before" "Device or resource busy" "ext4_group_extend() is livepatched already" modprobe $mod
+	is "$(extend)" EXDEV "it still is"
+	echo 0 >$livepatch/enabled
+	until_true gone
+	ok "rmmod of the livepatch" rmmod ext4_livepatch
+	is "$(extend)" 0 "extend"
 
-load
-refuses "Device or resource busy" "a livepatch after: Device or resource busy" modprobe ext4_livepatch
-state "protected (mark, hold, full commit after flush)"
-is "$(extend) $(holds)" "0 1" "the module goes on"
-unload
+	load
+	refuses "Device or resource busy" "a livepatch after: Device or resource busy" modprobe ext4_livepatch
+	state "protected (mark, hold, full commit after flush)"
+	is "$(extend) $(holds)" "0 1" "the module goes on"
+	unload
+else
+	is "$(find /sys/kernel -maxdepth 1 -name livepatch)" "" "there is no livepatch"
+fi
 
 # --- 100 times ---
 

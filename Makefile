@@ -12,7 +12,8 @@ help:
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
-	@echo "make check-arm64     the same on emulated arm64 machines: fix, storm, load, redirect, errno"
+	@echo "make check-arm64     fix, storm, load, redirect, errno on emulated arm64 machines"
+	@echo "make check-matrix    build for all kernels that Debian has headers of"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
 	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
 	@echo "make sign            sign what make module has built, with the key that DKMS uses"
@@ -43,10 +44,10 @@ demo:
 demo-hang demo-lost-fsync:
 	@scripts/demo $(@:demo-%=%)
 
-check check-arm64 check-dkms check-storm:
+check check-arm64 check-dkms check-matrix check-storm:
 	@scripts/$@
 
 lint:
 	@scripts/lint
 
-.PHONY: help module clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-storm lint
+.PHONY: help module clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-matrix check-storm lint

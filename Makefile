@@ -18,6 +18,7 @@ help:
 	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
 	@echo "make sign            sign what make module has built, with the key that DKMS uses"
 	@echo "make module          build the module for KERNELRELEASE=$(KERNELRELEASE)"
+	@echo "make cli             build the command, src/cli/ext4-fc-resize-fix"
 	@echo "make clean           remove what a build left here"
 
 module:
@@ -25,6 +26,10 @@ module:
 
 clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	$(MAKE) -C src/cli clean
+
+cli:
+	$(MAKE) -C src/cli
 
 install:
 	@scripts/install
@@ -50,4 +55,4 @@ check check-arm64 check-dkms check-matrix check-storm:
 lint:
 	@scripts/lint
 
-.PHONY: help module clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-matrix check-storm lint
+.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-matrix check-storm lint

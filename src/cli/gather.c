@@ -272,11 +272,14 @@ static void read_kernel(struct kernel *k, const char *dir)
 	struct kmod_ctx *ctx = kmod_quiet(dir);
 	struct kmod_list *list = NULL;
 	struct kmod_module *mod;
+	const char *path;
 
 	if (ctx && kmod_module_new_from_lookup(ctx, MODULE, &list) >= 0 &&
 	    list) {
 		mod = kmod_module_get_module(list);
-		k->found = kmod_module_get_path(mod);
+		/* modules.dep may be older than what is there */
+		path = kmod_module_get_path(mod);
+		k->found = path && !access(path, R_OK);
 		if (k->found)
 			read_info(k, mod);
 		kmod_module_unref(mod);

@@ -56,7 +56,7 @@ static void module_problem(FILE *to, const struct machine *m)
 	else if (m->module.loaded)
 		fprintf(to, "the module is loaded, but %s", m->module.text);
 	else if (k && not_protected(k))
-		fprintf(to, "no module for this kernel: %s%s", why_not(k),
+		fprintf(to, "not protected on %s: %s%s", k->release, why_not(k),
 			k->headers ? ", dkms autoinstall" : "");
 	else
 		fputs("the module is not loaded: modprobe " MODULE, to);

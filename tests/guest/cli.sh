@@ -93,6 +93,11 @@ is "$(grep -c 'ext4: not known (selftest tells)' /tmp/said)" 1 "nobody has seen 
 selftest "without" 1 "$native no no a fast commit" "EXPOSED: "
 says "after selftest" 0 "upstream's fix in its ext4: $native" $cli status
 
+ko=/lib/modules/$(uname -r)/updates/$mod.ko
+mv "$ko" /lib/gone.ko
+check "no module for this kernel" 1 "/mnt/fast has fast_commit, not protected on $(uname -r): headers missing"
+mv /lib/gone.ko "$ko"
+
 # --- with it ---
 
 ok "modprobe" modprobe $mod

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The deb in chroots: brings dkms along, DKMS builds for both kernels, an upgrade
-# and a downgrade replace the version, purge leaves nothing. What is loaded
-# shows in tests/upgrade.t, in a VM.
+# and a downgrade replace the version, the command's package says so, purge leaves
+# nothing. What is loaded shows in tests/upgrade.t, in a VM.
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
@@ -12,6 +12,7 @@ set -eu -o pipefail
 . "$top/tests/chroot.sh"
 
 deb=$("$top/scripts/package" deb | grep dkms)
+command=$("$top/scripts/package" deb | grep -v dkms)
 newer=$(VERSION=99.1 "$top/scripts/package" deb | grep dkms)
 
 install() { run apt-get -y --no-install-recommends --allow-downgrades install "/tmp/${1##*/}"; }
@@ -24,7 +25,9 @@ both() {
 
 for suite in $suites; do
 	chroot_of "$suite"
-	cp "$deb" "$newer" "$root/tmp"
+	cp "$deb" "$command" "$newer" "$root/tmp"
+	# Headers alone are no kernel, to the command
+	for k in "${kernels[@]}"; do mkdir -p "$root/usr/lib/modules/$k/kernel"; done
 	files >"$work/before"
 
 	run apt-get -qq -y purge dkms >"$work/apt" 2>&1
@@ -36,7 +39,11 @@ for suite in $suites; do
 	is "$(ls -d "$root/usr/src/$name-"*)" "$root/usr/src/$name-99.1" "the old sources are gone"
 	does "downgrade" install "$deb"
 	both "downgraded" "2 0"
-	does "apt-get purge" run apt-get -y purge ext4-fc-resize-fix-dkms
+	does "apt-get install of the command" install "$command"
+	is "$(run ext4-fc-resize-fix --version)" "ext4-fc-resize-fix $version" "it runs"
+	run ext4-fc-resize-fix status --json >"$work/said"
+	is "$(grep -c '"module":true' "$work/said")" 2 "it says that both kernels have the module"
+	does "apt-get purge" run apt-get -y purge ext4-fc-resize-fix ext4-fc-resize-fix-dkms
 	is "$(installed "$version")" 0 "dkms has nothing"
 	files >"$work/after"
 	does "nothing is left behind" diff "$work/before" "$work/after"

@@ -18,16 +18,15 @@
 #include <libkmod.h>
 #include <libmount.h>
 #include <sched.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "resize.h"
 #include "selftest.h"
 
 /*
@@ -44,20 +43,6 @@
 #define TMP    "/tmp"
 #define IMAGE  TMP "/image"
 #define TARGET TMP "/mnt"
-
-/* fs/ext4/ext4.h; the kernel has no uapi header for these */
-struct group_input {
-	uint32_t group;
-	uint64_t block_bitmap;
-	uint64_t inode_bitmap;
-	uint64_t inode_table;
-	uint32_t blocks_count;
-	uint16_t reserved_blocks;
-	uint16_t unused;
-};
-
-#define IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
-#define IOC_GROUP_ADD	 _IOW('f', 8, struct group_input)
 
 /* What one resize did */
 struct result {

@@ -32,27 +32,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../../src/cli/resize.h"
 #include "crash.h"
-
-/* fs/ext4/ext4.h */
-struct group_input {
-	uint32_t group;
-	uint64_t block_bitmap;
-	uint64_t inode_bitmap;
-	uint64_t inode_table;
-	uint32_t blocks_count;
-	uint16_t reserved_blocks;
-	uint16_t unused;
-};
-
-#define IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
-#define IOC_GROUP_ADD	 _IOW('f', 8, struct group_input)
-#define IOC_RESIZE_FS	 _IOW('f', 16, uint64_t)
 
 #define DIR_NAMES     600
 #define SYNC_EVERY    100

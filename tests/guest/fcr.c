@@ -24,32 +24,19 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* fs/ext4/ext4.h; the kernel has no uapi header for the first two */
-struct group_input {
-	uint32_t group;
-	uint64_t block_bitmap;
-	uint64_t inode_bitmap;
-	uint64_t inode_table;
-	uint32_t blocks_count;
-	uint16_t reserved_blocks;
-	uint16_t unused;
-};
+#include "../../src/cli/resize.h"
 
-#define IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
-#define IOC_GROUP_ADD	 _IOW('f', 8, struct group_input)
-#define IOC_RESIZE_FS	 _IOW('f', 16, uint64_t)
-#define IOC_CHECKPOINT	 _IOW('f', 43, uint32_t)
-#define IOC_SHUTDOWN	 _IOR('X', 125, uint32_t)
+/* fs/ext4/ext4.h; some kernels have them in a uapi header */
+#define IOC_CHECKPOINT _IOW('f', 43, uint32_t)
+#define IOC_SHUTDOWN   _IOR('X', 125, uint32_t)
 
 static int die(const char *what)
 {

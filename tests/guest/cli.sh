@@ -6,29 +6,18 @@
 # - selftest: sees on an unfixed kernel that nothing marks without the module
 #   (the negative), on a fixed one that the kernel does, the module with it
 # - selftest killed by SIGINT, SIGTERM, SIGKILL: no loop device, no mount is left
+# - colour on a terminal only
 # - without root, without /proc/fs/ext4, loop, ext4, mountinfo; garbage in files
 #
 #	cli.sh unfixed|fixed
 # vm: --disk 64M --disk 64M --timeout 300 --add @CLI:/sbin/ext4-fc-resize-fix
-# vm: --add /usr/bin/env:/bin/env --add /usr/bin/setpriv:/bin/setpriv
+# vm: --add /usr/bin/env:/bin/env --add /usr/bin/setpriv:/bin/setpriv --add /usr/bin/script:/bin/script
 . /lib/test.sh
 
 cli=ext4-fc-resize-fix
 mod=ext4_fc_resize_fix
 status=/sys/module/$mod/status
 
-# says NAME EXIT TEXT COMMAND...: exits so, and TEXT is in what it says
-says() {
-	name=$1 want=$2 text=$3
-	shift 3
-	"$@" >/tmp/said 2>&1
-	got=$?
-	if [ $got = "$want" ] && grep -qF -e "$text" /tmp/said; then
-		pass "$name: exit $want, $text"
-	else
-		fail "$name" "exit $got, want $want and '$text': $(cat /tmp/said)"
-	fi
-}
 check() { says "$1: check" "$2" "$3" $cli check; is "$(wc -l </tmp/said)" 1 "in one line"; }
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 
@@ -106,6 +95,12 @@ says "with, nobody" 0 "OK: protected" nobody $cli check
 says "with" 0 "/dev/vdb  /mnt/fast    on           protected" $cli status
 note "$(cat /tmp/said)"
 is "$(grep -c '^module     loaded, version' /tmp/said) $(grep -c '^its file   for this kernel, not signed$' /tmp/said)" "1 1" "it is for this kernel, not signed"
+esc=$(printf '\033')
+is "$(grep -c "$esc" /tmp/said)" 0 "no colour in a file"
+mkdir -p /dev/pts && mount -t devpts none /dev/pts
+says "on a terminal" 0 "on           ${esc}[32mprotected${esc}[0m" script -qec "$cli status" /dev/null
+says "with NO_COLOR" 0 "on           protected" script -qec "NO_COLOR=1 $cli status" /dev/null
+is "$(grep -c "$esc" /tmp/said)" 0 "no colour then"
 [ $native = no ] || $cli selftest >/dev/null # the one surplus mark
 selftest "with" 0 "$native $byus yes a full commit" "OK: resizes are protected"
 says "with" 0 "upstream's fix in its ext4: $native" $cli status
@@ -176,11 +171,27 @@ rmmod $mod
 
 # --- killed ---
 
-for signal in INT TERM KILL INT INT; do
+in_use() { set -- /sys/block/loop*/loop && [ -e "$1" ]; }
+
+# caught: a selftest, stopped while its loop device is in use; it can be too fast
+caught() {
 	env --default-signal=INT $cli selftest >/tmp/said 2>&1 &
 	pid=$!
-	until cat /sys/block/loop*/loop/backing_file >/dev/null 2>&1; do :; done
+	until in_use; do
+		readlink /proc/$pid/exe >/dev/null || break # it is over
+	done
+	kill -STOP $pid
+	until grep -q '^State:.[TZ]' /proc/$pid/status; do :; done
+	in_use && return
+	kill -CONT $pid
+	wait $pid
+	return 1
+}
+
+for signal in INT TERM KILL INT INT; do
+	until caught; do :; done
 	kill -$signal $pid
+	kill -CONT $pid
 	wait $pid
 	is "$(($? > 128))" 1 "SIG$signal: it dies of it, with the loop device in use"
 	nothing_left "SIG$signal"

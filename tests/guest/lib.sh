@@ -42,6 +42,20 @@ refuses() {
 	fi
 }
 
+# says NAME EXIT TEXT COMMAND...: exits so, and TEXT is in what it says, which is
+# in /tmp/said
+says() {
+	name=$1 want=$2 text=$3
+	shift 3
+	"$@" >/tmp/said 2>&1
+	got=$?
+	if [ $got = "$want" ] && grep -qF -e "$text" /tmp/said; then
+		pass "$name: exit $want, $text"
+	else
+		fail "$name" "exit $got, want $want and '$text': $(cat /tmp/said)"
+	fi
+}
+
 # bail REASON: nothing more can be tested.
 bail() { echo "Bail out! $*"; exit 99; }
 

@@ -25,6 +25,7 @@
 const struct places places = {
 	.sys_module = "/sys/module/" MODULE,
 	.mountinfo = "/proc/self/mountinfo",
+	.proc_ext4 = "/proc/fs/ext4",
 	.lib_modules = "/lib/modules",
 	.known = "/run",
 };
@@ -130,30 +131,36 @@ void read_module(struct module *m, const char *sys_module)
 
 /* --- mounted ext4 --- */
 
+/* sda1, dm-0, loop3; empty if there is no such device */
+static void read_name(char *name, size_t size, dev_t dev)
+{
+	char path[64], link[512];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev),
+		 minor(dev));
+	n = readlink(path, link, sizeof(link) - 1);
+	link[n > 0 ? n : 0] = '\0';
+	snprintf(name, size, "%s", basename(link));
+}
+
 /* Through the block device's cache, as the mounted filesystem sees it */
-static void read_features(struct fs *fs, dev_t dev)
+static void read_features(struct fs *fs, dev_t dev, const char *name)
 {
 	int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SUPER_ONLY |
 		    EXT2_FLAG_SKIP_MMP | EXT2_FLAG_IGNORE_CSUM_ERRORS |
 		    EXT2_FLAG_SOFTSUPP_FEATURES | EXT2_FLAG_FORCE;
-	char path[64], link[512];
 	const char *device = fs->device;
+	char path[64];
 	struct stat st;
 	ext2_filsys e2;
 	errcode_t err;
-	ssize_t n;
 
 	/* /dev/root and names from another mount namespace are not there */
-	if (stat(device, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != dev) {
-		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev),
-			 minor(dev));
-		n = readlink(path, link, sizeof(link) - 1);
-		if (n > 0) {
-			link[n] = '\0';
-			snprintf(path, sizeof(path), "/dev/%.40s",
-				 basename(link));
-			device = path;
-		}
+	if (*name &&
+	    (stat(device, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != dev)) {
+		snprintf(path, sizeof(path), "/dev/%s", name);
+		device = path;
 	}
 
 	err = ext2fs_open(device, flags, 0, 0, unix_io_manager, &e2);
@@ -165,6 +172,16 @@ static void read_features(struct fs *fs, dev_t dev)
 	}
 	fs->fast_commit = !!ext2fs_has_feature_fast_commit(e2->super);
 	ext2fs_close_free(&e2);
+}
+
+static long read_marks(const char *proc_ext4, const char *name)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "%s/fc_info", name);
+	return read_file(proc_ext4, path, text, sizeof(text)) ?
+		       -1 :
+		       parse_reason(text, "Resize");
 }
 
 static void *grow(void *array, int nr, size_t size)
@@ -197,8 +214,9 @@ static int ignore_bad_line(struct libmnt_table *tb, const char *name, int line)
 	return 1;
 }
 
-static void read_mounts(struct machine *m, const char *mountinfo)
+static void read_mounts(struct machine *m, const struct places *at)
 {
+	const char *mountinfo = at->mountinfo;
 	struct libmnt_table *table = mnt_new_table(), *seen = mnt_new_table();
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *mnt, *once;
@@ -213,6 +231,7 @@ static void read_mounts(struct machine *m, const char *mountinfo)
 	while (!err && !mnt_table_next_fs(table, iter, &mnt)) {
 		dev_t dev = mnt_fs_get_devno(mnt);
 		const char *type = mnt_fs_get_fstype(mnt);
+		char name[40];
 		struct fs *fs;
 
 		/* Bind mounts are the same filesystem */
@@ -224,7 +243,9 @@ static void read_mounts(struct machine *m, const char *mountinfo)
 		fs->device = copy(mnt_fs_get_source(mnt));
 		fs->dir = copy(mnt_fs_get_target(mnt));
 		fs->fast_commit = -1;
-		read_features(fs, dev);
+		read_name(name, sizeof(name), dev);
+		read_features(fs, dev, name);
+		fs->marks = read_marks(at->proc_ext4, name);
 		parse_printable(fs->device);
 		parse_printable(fs->dir);
 		once = mnt_copy_fs(NULL, mnt);
@@ -348,7 +369,7 @@ void read_machine(struct machine *m, const struct places *at)
 	m->module.loaded = is_live();
 	if (m->module.loaded)
 		read_module(&m->module, at->sys_module);
-	read_mounts(m, at->mountinfo);
+	read_mounts(m, at);
 	read_kernels(m, at->lib_modules);
 	m->fixed = read_fixed(&m->module, at->known);
 }

@@ -46,6 +46,7 @@ struct fs {
 	char *dir;
 	int fast_commit; /* -1: not known, see why */
 	char why[96];
+	long marks; /* of resizes since it was mounted; -1: not known */
 };
 
 /* An installed kernel, and the module's file for it */
@@ -75,6 +76,7 @@ struct machine {
 struct places {
 	const char *sys_module;
 	const char *mountinfo;
+	const char *proc_ext4;
 	const char *lib_modules;
 	const char *known; /* what selftest has found out since boot */
 };

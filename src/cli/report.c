@@ -42,6 +42,13 @@ static const char *why_not(const struct kernel *k)
 	return k->headers ? "no module is built for it" : "headers missing";
 }
 
+/* srcversion is a sum of the sources, where the version does not stand */
+static bool is_the_loaded(const struct module *mod, const struct kernel *k)
+{
+	return !strcmp(mod->srcversion, k->srcversion) &&
+	       !strcmp(mod->version, k->version);
+}
+
 /* Why the module does not protect now, and the way out */
 static void module_problem(FILE *to, const struct machine *m)
 {
@@ -176,6 +183,20 @@ static void signature(FILE *to, const struct kernel *k)
 		fputs(", not signed", to);
 }
 
+static long sum(long a, long b)
+{
+	return a < 0 || b < 0 ? -1 : a + b;
+}
+
+static void number(FILE *to, const char *what, long n)
+{
+	fputs(what, to);
+	if (n < 0)
+		fputc('?', to);
+	else
+		fprintf(to, "%ld", n);
+}
+
 static void module_lines(FILE *to, const struct machine *m, bool colour)
 {
 	const struct module *mod = &m->module;
@@ -202,7 +223,7 @@ static void module_lines(FILE *to, const struct machine *m, bool colour)
 				   "built for another kernel",
 		      to);
 		signature(to, k);
-		if (mod->loaded && strcmp(mod->srcversion, k->srcversion))
+		if (mod->loaded && !is_the_loaded(mod, k))
 			fputs("; another one is loaded: rmmod " MODULE
 			      ", modprobe " MODULE,
 			      to);
@@ -214,13 +235,16 @@ static void module_lines(FILE *to, const struct machine *m, bool colour)
 	fputs("state      ", to);
 	word(to, mod->text, colour);
 	fputc('\n', to);
-	fprintf(to,
-		"resizes    marked %ld, held %ld, refused %ld, not protected %ld (of all filesystems; the module\n"
-		"           does not count them apart); fsyncs made full commits: %ld by resizes, %ld by flushes\n",
-		c[MARKS_GROUP_EXTEND] + c[MARKS_GROUP_ADD], c[HOLDS],
-		c[HOLDS_FAILED], c[UNPROTECTED], c[FULL_COMMITS_HOLD],
-		c[FULL_COMMITS_FLUSH]);
-	if (c[MISSED])
+	fputs("resizes    ", to);
+	number(to, "marked ", sum(c[MARKS_GROUP_EXTEND], c[MARKS_GROUP_ADD]));
+	number(to, ", held ", c[HOLDS]);
+	number(to, ", refused ", c[HOLDS_FAILED]);
+	number(to, ", not protected ", c[UNPROTECTED]);
+	fputs(" (of all filesystems)\nfsyncs     made full commits: ", to);
+	number(to, "by resizes ", c[FULL_COMMITS_HOLD]);
+	number(to, ", by flushes ", c[FULL_COMMITS_FLUSH]);
+	fputc('\n', to);
+	if (c[MISSED] > 0)
 		fprintf(to, "missed     %ld calls: please report this\n",
 			c[MISSED]);
 }
@@ -258,6 +282,8 @@ void report_table(FILE *to, const struct machine *m, bool colour)
 		fprintf(to, "%-*s  %-*s  %-11s  ", w, fs->device, w2, fs->dir,
 			on_off(fs->fast_commit));
 		word(to, fs_protection(m, fs), colour);
+		if (fs->fast_commit == 1)
+			number(to, ", marks: ", fs->marks);
 		if (fs->fast_commit < 0)
 			fprintf(to, " (%s)", fs->why);
 		fputc('\n', to);
@@ -306,6 +332,11 @@ static void put_bool(struct json_object *o, const char *key, int value)
 	json_object_object_add(o, key, b);
 }
 
+static struct json_object *json_number(long n)
+{
+	return n < 0 ? NULL : json_object_new_int64(n);
+}
+
 static struct json_object *json_module(const struct machine *m)
 {
 	struct json_object *o = json_object_new_object();
@@ -331,14 +362,10 @@ static struct json_object *json_module(const struct machine *m)
 	put_bool(o, "file_for_this_kernel", k && k->found ? k->matches : -1);
 	put_string(o, "file_signer", k ? k->signer : NULL);
 	put_bool(o, "file_is_loaded",
-		 loaded && k && k->found ?
-			 !strcmp(m->module.srcversion, k->srcversion) :
-			 -1);
+		 loaded && k && k->found ? is_the_loaded(&m->module, k) : -1);
 	for (i = 0; loaded && i < COUNTERS; i++) {
-		long n = m->module.counters[i];
-
 		json_object_object_add(counters, counter_names[i],
-				       n < 0 ? NULL : json_object_new_int64(n));
+				       json_number(m->module.counters[i]));
 	}
 	json_object_object_add(o, "counters", counters);
 	return o;
@@ -356,6 +383,7 @@ static struct json_object *json_fs(const struct machine *m)
 		put_string(o, "mount_point", m->fs[i].dir);
 		put_bool(o, "fast_commit", m->fs[i].fast_commit);
 		put_string(o, "resize", fs_protection(m, &m->fs[i]));
+		json_object_object_add(o, "marks", json_number(m->fs[i].marks));
 		put_string(o, "error", m->fs[i].why);
 		json_object_array_add(list, o);
 	}

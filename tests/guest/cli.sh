@@ -66,7 +66,7 @@ if ! grep -qw ext4 /proc/filesystems; then
 fi
 
 mke2fs -q -t ext4 /dev/vda 2>/dev/null || bail "mke2fs"
-mke2fs -q -t ext4 -O fast_commit /dev/vdb 2>/dev/null || bail "mke2fs"
+mke2fs -q -t ext4 -b 1024 -O fast_commit /dev/vdb 50000 2>/dev/null || bail "mke2fs"
 mkdir /mnt/plain /mnt/fast
 mount /dev/vda /mnt/plain || bail "mount"
 check "no fast_commit" 0 "OK: not needed, no mounted ext4 has fast_commit"
@@ -105,6 +105,9 @@ is "$(grep -c "$esc" /tmp/said)" 0 "no colour then"
 selftest "with" 0 "$native $byus yes a full commit" "OK: resizes are protected"
 says "with" 0 "upstream's fix in its ext4: $native" $cli status
 is "$(grep -o 'held [0-9]*' /tmp/said)" "held $(cat $status/holds)" "the table has the module's counters"
+says "before a resize" 0 "protected, marks: 0" $cli status
+is "$(/test/fcr extend /mnt/fast 50064)" 0 "a resize"
+says "after it" 0 "protected, marks: 1" $cli status
 says "with, json" 0 "\"holds\":$(cat $status/holds)" $cli status --json
 is "$(tr -d ' \n' </tmp/said | grep -c '"fast_commit":true,"resize":"protected"')" 1 "json: protected"
 
@@ -130,6 +133,7 @@ umount $status/state
 echo many >/tmp/garbage
 mount --bind /tmp/garbage $status/holds
 says "garbage in a counter" 0 '"holds":null' $cli status --json
+says "garbage in a counter" 0 ', held ?, ' $cli status
 says "garbage in a counter" 2 "counters" $cli selftest
 nothing_left "garbage in a counter"
 umount $status/holds
@@ -138,6 +142,7 @@ mount --bind /tmp/garbage /sys/module/$mod/version
 says "another version" 0 "version 99.9 (this command is" $cli status
 umount /sys/module/$mod/version
 mount -t tmpfs none /proc/fs/ext4
+says "no fc_info" 0 "protected, marks: ?" $cli status
 says "no fc_info" 2 "fc_info" $cli selftest
 nothing_left "no fc_info"
 umount /proc/fs/ext4

@@ -74,10 +74,10 @@ chroot_of() {
 	is "$(printf '%s\n' "${kernels[@]}" | grep -c "^$(uname -r)$" || :)" 0 "neither is the running one"
 }
 
-# run COMMAND...: in the chroot
+# run COMMAND...: in the chroot, whose / is a mount point, as rpm's scriptlets want it
 run() {
 	# shellcheck disable=SC2016 # for the shell inside
-	unshare -m sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
+	unshare -m sh -c 'mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
 		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"
 }
 

@@ -164,8 +164,10 @@ for suite in $suites; do
 	boot "$a" install-deb
 	boot "$a" protected-on-A
 	boot "$b" protected-on-B
+	cp --sparse=always --reflink=auto "$work/disk" "$work/before-purge"
 	boot "$c" no-headers-on-C
-	boot "$b" disabled-then-purge ext4_fc_resize_fix.disable=1
+	mv "$work/before-purge" "$work/disk"
+	boot "$b" disabled-on-B ext4_fc_resize_fix.disable=1
 
 	fresh_disk
 	boot "$a" make-install

@@ -10,6 +10,7 @@ a=$2 b=$3 c=$4
 export DEBIAN_FRONTEND=noninteractive
 
 module=ext4_fc_resize_fix
+cli=ext4-fc-resize-fix
 status=/sys/module/$module/status
 
 state() { cat $status/state 2>/dev/null || echo "not loaded"; }
@@ -28,7 +29,7 @@ resize() {
 }
 holds() { cat $status/holds 2>/dev/null || echo 0; }
 
-# protects NAME: the module is loaded and has effect
+# protects NAME: the module is loaded and has effect, and the command says so
 protects() {
 	case $(state) in
 	protected*) pass "$1" ;;
@@ -37,6 +38,8 @@ protects() {
 	before=$(holds)
 	said=$(resize)
 	is "$(holds)" $((before + 1)) "$1: a resize is protected"
+	says "$1: check" 0 "OK: protected" $cli check
+	says "$1: selftest" 0 "OK: resizes are protected" $cli selftest
 }
 
 # files: what is there, without what the system and dkms write by the way
@@ -46,14 +49,22 @@ files() {
 		-o -path /var/lib/dpkg -o -path '/var/lib/dkms/mok.*' -o -name 'modules.*' \) -prune -o -print | sort
 }
 
-# ours: whatever has our name
-ours() { find / -xdev -path /root -prune -o -iname '*ext4[_-]fc[_-]resize[_-]fix*' ! -path '/var/cache/*' -print; }
+# nothing_left: of what has our name, and of what DKMS makes for it
+nothing_left() {
+	is "$(state)" "not loaded" "the module is not loaded"
+	is "$(find / -xdev -path /root -prune -o -iname '*ext4[_-]fc[_-]resize[_-]fix*' \
+		! -path '/var/cache/*' -print)" "" "nothing of ours is left on the disk"
+	is "$(find /var/lib/dkms -mindepth 1 -maxdepth 1 -type d)" "" "nor in dkms"
+	is "$(ls -d /lib/modules/*/updates 2>/dev/null)" "" "nor in /lib/modules"
+}
+
+purge() { ok "apt-get purge" apt-get -y purge $cli $cli-dkms; }
 
 make_() { make --no-print-directory -C /root/src "$1"; }
 
 install_deb() {
 	ok "apt-get update" apt-get update
-	ok "apt-get install" apt-get -y install ext4-fc-resize-fix-dkms
+	ok "apt-get install" apt-get -y install $cli-dkms $cli
 	protects "loaded by the installation"
 	refuses "apt-get remove ext4-fc-resize-fix-dkms" "make install beside the package says what helps" \
 		make --no-print-directory -C /repo/src install
@@ -64,6 +75,8 @@ protected_on_A() {
 	protects "loaded at boot"
 	ok "apt-get install of kernel B with headers" apt-get -y install "linux-image-$b" "linux-headers-$b"
 	is "$(modinfo -k "$b" -F vermagic $module | cut -d' ' -f1)" "$b" "DKMS has built for B"
+	says "the command knows it" 0 "OK: protected" $cli status
+	is "$(grep -c "^$b  *built, signed by DKMS module signing key$" /tmp/said)" 1 "with its signature"
 }
 
 protected_on_B() {
@@ -72,40 +85,44 @@ protected_on_B() {
 	ok "apt-get install of kernel C without headers" apt-get -y install "linux-image-$c"
 	is "$(dpkg-query -Wf '${db:Status-Abbrev}' "linux-image-$c")" "ii " "the kernel is installed whole"
 	is "$(modinfo -k "$c" -n $module 2>/dev/null)" "" "there is no module for C"
+	says "before the reboot, check" 0 "); not protected on $c: headers missing" $cli check
+	says "before the reboot, status" 0 " not protected on $c: headers missing" $cli status
+	is "$(grep -c "^$a  *built, signed by DKMS module signing key$" /tmp/said)" 1 "it knows that A has its module"
 }
 
 no_headers_on_C() {
 	is "$(uname -r)" "$c" "it runs C"
 	is "$(state)" "not loaded" "without the module"
+	says "/ has fast_commit" 1 "EXPOSED: / has fast_commit, not protected on $c: headers missing" $cli check
+	says "selftest sees it, too" 1 "EXPOSED: " $cli selftest
+	purge
+	nothing_left
 }
 
-disabled_then_purge() {
+disabled_on_B() {
 	is "$(uname -r)" "$b" "it runs B, with $module.disable=1"
 	is "$(state)" "not protected: loaded with disable=1" "it is loaded and says that it does nothing"
 	said=$(resize)
 	is "$(holds)" 0 "nothing is hooked"
-
-	ok "apt-get purge" apt-get -y purge 'ext4-fc-resize-fix*'
-	is "$(state)" "not loaded" "it is not loaded any more"
-	is "$(ours)" "" "nothing of ours is left on the disk"
-	is "$(find /var/lib/dkms /usr/src -name '*fc*' -o -path '*/updates/dkms/*')" "" "nor in dkms"
-	is "$(ls -d /lib/modules/*/updates 2>/dev/null)" "" "nor in /lib/modules"
+	says "/ has fast_commit" 1 "not protected: loaded with disable=1" $cli check
+	purge
+	nothing_left
 }
 
 make_install() {
 	cp -r /repo/src /root/src
 	files >/root/before
 
-	sysctl -q kernel.ftrace_enabled=0
+	echo 0 >/proc/sys/kernel/ftrace_enabled
 	refuses "hooks are off" "make install where it cannot load says why" make_ install
-	sysctl -q kernel.ftrace_enabled=1
+	echo 1 >/proc/sys/kernel/ftrace_enabled
 	is "$(state)" "not loaded" "it is not loaded"
 	files >/root/after
 	ok "nothing is left behind by that" diff /root/before /root/after
 
 	ok "make install" make_ install
 	case $(printf '%s\n' "$said" | tail -n 1) in
-	*'now: protected'*) pass "the last line is the verdict" ;;
+	*'now: protected'*'the self-test has passed') pass "the last line is the verdict" ;;
 	*) fail "the last line is the verdict" "$said" ;;
 	esac
 	protects "it is loaded"

@@ -15,6 +15,7 @@ help:
 	@echo "make check-arm64     fix, storm, load, redirect, errno on emulated arm64 machines"
 	@echo "make check-ibt       on an emulated processor with Indirect Branch Tracking"
 	@echo "make check-matrix    build for all kernels that Debian has headers of"
+	@echo "make check-upstream  the patches of doc/upstream, in VMs, without the module"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
 	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
 	@echo "make sign            sign what make module has built, with the key that DKMS uses"
@@ -50,10 +51,10 @@ demo:
 demo-hang demo-lost-fsync:
 	@scripts/demo $(@:demo-%=%)
 
-check check-arm64 check-dkms check-ibt check-matrix check-storm:
+check check-arm64 check-dkms check-ibt check-matrix check-storm check-upstream:
 	@scripts/$@
 
 lint:
 	@scripts/lint
 
-.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-ibt check-matrix check-storm lint
+.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-ibt check-matrix check-storm check-upstream lint

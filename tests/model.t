@@ -6,6 +6,7 @@
 # found, without one of them what it is there for has to be.
 #
 #   prove tests/model.t
+#   tests/model.t upstream	the same of the patches of doc/upstream, instead of the rules
 #
 # Takes spin, gcc, 1 GB of memory and a minute and a half of one core.  A
 # search that finds what it should not prints how it comes to that.
@@ -75,6 +76,22 @@ finds() {
 }
 
 n=0
+if [ "${1-}" = upstream ]; then
+	echo 1..8
+	stock='-DNO_HOLD -DNO_FLUSH_RULE -DMARK'
+	none 'all patches' "$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DADD_GROUP"
+	finds 'no patch' deadlock "$stock"
+	finds 'all but 1' deadlock "$stock -DPATCH_2 -DPATCH_3"
+	finds 'all but 2' gap "$stock -DPATCH_1 -DPATCH_3"
+	finds 'all but 3' fc_on_empty "$stock -DPATCH_1 -DPATCH_2"
+	finds 'all but 3' lost "$stock -DPATCH_1 -DPATCH_2 -DONLY_LOST"
+	# What the patches do not keep from happening
+	finds 'a fast commit between a full one'\''s clearing JBD2_FLUSHED and its start' shown \
+		"$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DSHOW=SLIP"
+	finds 'a fast commit of new blocks after the resize' shown \
+		"$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DSHOW=AFTER"
+	exit
+fi
 echo 1..17
 none 'both rules, up to 6.15' "$old"
 none 'both rules, 6.16 on' ''

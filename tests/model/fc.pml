@@ -14,6 +14,9 @@
  *      NO_HOLD           without rule 1
  *      NO_FORCE_COMMIT   rule 1 without its ext4_force_commit()
  *      NO_FLUSH_RULE     without rule 2
+ *      PATCH_1, PATCH_2, PATCH_3  the patches of doc/upstream, instead of the rules
+ *      ADD_GROUP            resize adds a group: a fast commit that maps its blocks
+ *                           is a gap until the resize has been written back
  *      ONLY_LOST         fc_on_empty is no error
  *      STRICT_SKIP       see "Left out"
  *      WRITERS=3         one write each (4.4 GB); else 2, one writes twice
@@ -84,6 +87,9 @@ bool flushed;			/* JBD2_FLUSHED */
 bool full_commit, fast_commit;	/* JBD2_{FULL,FAST}_COMMIT_ONGOING */
 byte fc_wait;			/* j_fc_wait: set of writers asleep */
 byte subtid;			/* s_fc_subtid */
+#ifdef PATCH_2
+bool resizing;			/* EXT4_FLAGS_RESIZING */
+#endif
 #ifdef MARK
 bool ineligible;		/* EXT4_MF_FC_INELIGIBLE */
 byte ineligible_tid;		/* s_fc_ineligible_tid */
@@ -264,6 +270,9 @@ restart_fc:
 			shown = (SHOW == STRAGGLER && in_hold);
 			assert(!shown);
 			goto already
+#ifdef PATCH_3
+		:: committed < tid && flushed -> goto complete	/* -EINVAL */
+#endif
 		:: else
 		fi;
 		if
@@ -315,7 +324,24 @@ begun:
 #ifdef LOCK_ORDER_OLD
 	recorded = SET(IS_RUNNING);
 #else
+#ifdef PATCH_1
+	atomic {		/* jbd2_journal_trylock_updates() */
+		if
+		:: barrier -> goto fallback
+		:: else -> barrier = true
+		fi
+	};
+	barrier_count++;
+	updates == 0;
+#else
 	lock_updates();
+#endif
+#ifdef PATCH_2
+	if
+	:: resizing -> unlock_updates(); goto fallback
+	:: else
+	fi;
+#endif
 	d_step { recorded = SET(IS_RUNNING); barrier = false; barrier_count-- };
 #endif
 	atomic {		/* ext4_fc_write_tail(): PREFLUSH, FUA */
@@ -326,7 +352,11 @@ begun:
 		fc_on_empty = (sb_flushed == EMPTY);
 		assert(!fc_on_empty);
 #endif
+#ifdef ADD_GROUP
+		gap = (recorded & new_blocks) && resize_tid;
+#else
 		gap = (recorded & new_blocks) && resize_tid > log_tid;
+#endif
 		assert(!gap);
 		shown = (SHOW == AFTER && (recorded & new_blocks));
 		assert(!shown);
@@ -398,6 +428,9 @@ inline journal_flush()		/* jbd2_journal_flush(), under the barrier */
 
 inline resize()			/* ext4_ioctl(), EXT4_IOC_GROUP_EXTEND */
 {
+#ifdef PATCH_2
+	resizing = true;		/* ext4_resize_begin() */
+#endif
 #ifndef NO_HOLD
 	held = true;		/* hold_resize_begin(), hold_begin() */
 #ifndef NO_FORCE_COMMIT
@@ -419,6 +452,9 @@ inline resize()			/* ext4_ioctl(), EXT4_IOC_GROUP_EXTEND */
 	lock_updates();
 	journal_flush();
 	unlock_updates();
+#ifdef PATCH_2
+	resizing = false;		/* ext4_resize_end() */
+#endif
 #ifndef NO_HOLD
 	d_step { in_hold = false; held = false }	/* hold_resize_end() */
 #endif

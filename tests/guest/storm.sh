@@ -8,6 +8,8 @@
 #	storm.sh with		resize2fs, GROUP_EXTEND, GROUP_ADD and RESIZE_FS
 #				in steps; every call returns, nothing is blocked
 #				for long, the filesystem is clean
+#	storm.sh patched	the same without the module, on a kernel with the
+#				patches of doc/upstream; checkpoints beside fsyncs, too
 #	storm.sh without	the negative: GROUP_EXTEND in steps hangs
 #	STEPS=N			how many steps, 40 if not said
 # vm: --disk 1G --timeout 600
@@ -104,6 +106,7 @@ steps() {
 by_resize2fs() { resize2fs /dev/vda $((size + 2048)); }
 by_extend() { /test/fcr extend /mnt $((size + 64)); }
 by_add() { /test/fcr addgroup /mnt /dev/vda; }
+by_checkpoint() { /test/fcr checkpoint /mnt; }
 by_resizefs() { /test/fcr resizefs /mnt $((size + 200)); }
 
 : "${STEPS:=${2:-40}}"
@@ -130,7 +133,7 @@ if [ "$1" = without ]; then
 fi
 
 echo $limit >/proc/sys/kernel/hung_task_timeout_secs
-ok "modprobe" modprobe ext4_fc_resize_fix
+[ "$1" != with ] || ok "modprobe" modprobe ext4_fc_resize_fix
 echo 0 >/tmp/progress
 watchdog &
 
@@ -156,6 +159,15 @@ storm_begin 8 append
 STEPS=$((STEPS * 5))
 steps "RESIZE_FS" by_resizefs
 storm_end "RESIZE_FS"
+
+if [ "$1" = patched ]; then
+	STEPS=$((STEPS * 5))
+	begin -b 4096 /dev/vda 10240
+	storm_begin 4 append
+	steps "checkpoint" by_checkpoint
+	storm_end "checkpoint"
+	finish
+fi
 
 note "$(grep -r . $status | sed "s,$status/,," | tr '\n' ' ')"
 is "$(cat $status/missed) $(cat $status/holds_failed)" "0 0" "no call missed, no hold failed"

@@ -81,3 +81,17 @@ prepare() {
 		mv -T "$tmp/new" "$path"
 	)
 }
+
+# put_in_readme BEGIN REST END FILE: between the line that begins with BEGIN, and
+# ends with REST from now on, and the line END README.md has what is in FILE
+put_in_readme() {
+	local new
+
+	[ "$(grep -cF -e "$1" "$top/README.md")$(grep -cxF -e "$3" "$top/README.md")" = 11 ] ||
+		die "README.md has not the two lines that the table goes between: $1 ... and $3"
+	new=$(awk -v begin="$1" -v end="$3" -v line="$1$2" -v file="$4" '
+		index($0, begin) { print line "\n"; while ((getline row <file) > 0) print row; print ""; inside = 1 }
+		$0 == end { inside = 0 }
+		!inside { print }' "$top/README.md")
+	printf '%s\n' "$new" >"$top/README.md"
+}

@@ -20,6 +20,28 @@ static struct klp_func livepatch_funcs[] = {
 		.old_name = "ext4_group_extend",
 		.new_func = livepatched_group_extend,
 	},
+#ifdef LIVEPATCH_ALL
+	{
+		.old_name = "ext4_group_add",
+		.new_func = livepatched_group_extend,
+	},
+	{
+		.old_name = "ext4_resize_begin",
+		.new_func = livepatched_group_extend,
+	},
+	{
+		.old_name = "ext4_resize_end",
+		.new_func = livepatched_group_extend,
+	},
+	{
+		.old_name = "ext4_fc_mark_ineligible",
+		.new_func = livepatched_group_extend,
+	},
+	{
+		.old_name = "ext4_fc_commit",
+		.new_func = livepatched_group_extend,
+	},
+#endif
 	{}
 };
 

@@ -7,6 +7,8 @@
  * file is open, is the result and how many functions of this file ran for it,
  * or how many calls were redirected without their original.
  *
+ * "FUNCTION A B N" calls it N times: read is the nanoseconds that one took.
+ *
  * "hammer" calls the functions until somebody writes "stop" ("go" takes that
  * back). What is read then is the number of calls, of those that gave what the
  * replacements of redirect_hooks give, and of those that gave what neither
@@ -18,6 +20,8 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -188,14 +192,15 @@ static ssize_t rv_write(struct file *file, const char __user *from, size_t len,
 {
 	struct rv_tally tally = {};
 	char line[64], name[16];
-	int a = 0, b = 0, ran, ret;
+	int a = 0, b = 0, times = 0, i, ran, ret;
+	u64 ns;
 
 	if (len >= sizeof(line))
 		return -EINVAL;
 	if (copy_from_user(line, from, len))
 		return -EFAULT;
 	line[len] = '\0';
-	if (sscanf(line, "%15s %d %d", name, &a, &b) < 1)
+	if (sscanf(line, "%15s %d %d %d", name, &a, &b, &times) < 1)
 		return -EINVAL;
 
 	if (!strcmp(name, "stop") || !strcmp(name, "go")) {
@@ -204,6 +209,12 @@ static ssize_t rv_write(struct file *file, const char __user *from, size_t len,
 		rv_hammer(&tally);
 		sprintf(file->private_data, "%lu %lu %lu\n", tally.calls,
 			tally.redirected, tally.wrong);
+	} else if (times > 0) {
+		ns = ktime_get_ns();
+		for (i = 0; i < times; i++)
+			rv_call(name, a, b);
+		ns = ktime_get_ns() - ns;
+		sprintf(file->private_data, "%llu\n", div_u64(ns, times));
 	} else {
 		ran = atomic_read(&rv_ran);
 		ret = rv_call(name, a, b);

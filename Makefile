@@ -16,6 +16,8 @@ help:
 	@echo "make check-ibt       on an emulated processor with Indirect Branch Tracking"
 	@echo "make check-matrix    build for all kernels that Debian has headers of"
 	@echo "make check-upstream  the patches of doc/upstream, in VMs, without the module"
+	@echo "make bench           what the module costs, in VMs, some minutes: a table, a chart"
+	@echo "make bench-host      the same of this machine; loads and unloads the module"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
 	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
 	@echo "make sign            sign what make module has built, with the key that DKMS uses"
@@ -54,7 +56,13 @@ demo-hang demo-lost-fsync:
 check check-arm64 check-dkms check-ibt check-matrix check-storm check-upstream:
 	@scripts/$@
 
+bench:
+	@scripts/bench
+
+bench-host:
+	@scripts/bench --host
+
 lint:
 	@scripts/lint
 
-.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-ibt check-matrix check-storm check-upstream lint
+.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint

@@ -321,7 +321,7 @@ static int operate(int op, uint32_t *random)
 	switch (op) {
 	case EXTEND:
 		to = sb.blocks + 4;
-		if (in_group + 4 > sb.per_group || to > last)
+		if (!in_group || in_group + 4 > sb.per_group || to > last)
 			return -1;
 		err = ioctl(mnt_fd, IOC_GROUP_EXTEND, &to);
 		break;

@@ -8,6 +8,11 @@
 #
 # Where fsyncs overlap, fast commit loses by itself now and then, resize or not;
 # so here they take turns.
+#
+#	crash.t [KERNEL]		with the module, without it, a control
+#	crash.t KERNEL patched		without it, the kernel has the patches of
+#					doc/upstream: nothing is lost or damaged
+#	crash.t KERNEL patched-3	all but the third: fsynced data is lost
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
@@ -44,10 +49,23 @@ points() {
 	echo "# $line"
 }
 
-points "no resize, no module" 60 0 0 --serial -- control none
-points "the same, with a flush that does nothing (test of the test)" 40 0 some --serial --drop 1 -- control none
-points "no module, writers pause during each extend" 40 0 some --paused -- none extend
-points "module, extend" 100 0 0 --serial -- module extend
-points "module, freeze" 60 0 0 --serial -- module freeze nodelalloc
+case ${2-} in
+patched)
+	points "patched, extend" 100 0 0 --serial -- none extend
+	points "patched, add" 60 0 0 --serial -- none add
+	points "patched, RESIZE_FS" 60 0 0 --serial -- none resizefs
+	points "patched, freeze" 60 0 0 --serial -- none freeze nodelalloc
+	;;
+patched-3)
+	points "no patch 3, writers pause during each extend" 40 0 some --paused -- none extend
+	;;
+*)
+	points "no resize, no module" 60 0 0 --serial -- control none
+	points "the same, with a flush that does nothing (test of the test)" 40 0 some --serial --drop 1 -- control none
+	points "no module, writers pause during each extend" 40 0 some --paused -- none extend
+	points "module, extend" 100 0 0 --serial -- module extend
+	points "module, freeze" 60 0 0 --serial -- module freeze nodelalloc
+	;;
+esac
 echo "1..$count"
 [ $failed = 0 ]

@@ -77,12 +77,14 @@ finds() {
 
 n=0
 if [ "${1-}" = upstream ]; then
-	echo 1..8
+	echo 1..9
 	stock='-DNO_HOLD -DNO_FLUSH_RULE -DMARK'
 	none 'all patches' "$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DADD_GROUP"
 	finds 'no patch' deadlock "$stock"
 	finds 'all but 1' deadlock "$stock -DPATCH_2 -DPATCH_3"
 	finds 'all but 2' gap "$stock -DPATCH_1 -DPATCH_3"
+	finds 'a mark in the handle instead of 2, a group is added' gap \
+		"$stock -DPATCH_1 -DPATCH_3 -DMARK_IN_HANDLE -DADD_GROUP"
 	finds 'all but 3' fc_on_empty "$stock -DPATCH_1 -DPATCH_2"
 	finds 'all but 3' lost "$stock -DPATCH_1 -DPATCH_2 -DONLY_LOST"
 	# What the patches do not keep from happening

@@ -15,6 +15,8 @@
  *      NO_FORCE_COMMIT   rule 1 without its ext4_force_commit()
  *      NO_FLUSH_RULE     without rule 2
  *      PATCH_1, PATCH_2, PATCH_3  the patches of doc/upstream, instead of the rules
+ *      MARK_IN_HANDLE       instead of PATCH_2, with MARK: the resize marks its transaction,
+ *                           a fast commit looks when handles have been drained
  *      ADD_GROUP            resize adds a group: a fast commit that maps its blocks
  *                           is a gap until the resize has been written back
  *      ONLY_LOST         fc_on_empty is no error
@@ -336,6 +338,12 @@ begun:
 #else
 	lock_updates();
 #endif
+#ifdef MARK_IN_HANDLE
+	if
+	:: ineligible -> unlock_updates(); goto fallback
+	:: else
+	fi;
+#endif
 #ifdef PATCH_2
 	if
 	:: resizing -> unlock_updates(); goto fallback
@@ -440,6 +448,9 @@ inline resize()			/* ext4_ioctl(), EXT4_IOC_GROUP_EXTEND */
 #endif
 
 	start_handle(resize_tid);	/* ext4_group_extend_no_check() */
+#ifdef MARK_IN_HANDLE
+	d_step { ineligible_tid = resize_tid; ineligible = true };
+#endif
 	grown = true;			/* ext4_group_add_blocks() */
 	updates--;			/* ext4_journal_stop() */
 	/* update_backups(): takes its time */

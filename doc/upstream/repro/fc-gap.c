@@ -214,10 +214,12 @@ static int attempt(void)
 
 	/*
 	 * A shutdown is not quite a crash: when update_backups() fails in the
-	 * middle, it writes the new superblock, without a checksum.
+	 * middle, it writes the new superblock, without a checksum. And the
+	 * flush may have written the superblock and not yet the descriptors of
+	 * new groups; mount looks at them before it recovers the journal.
 	 */
 	err = mount(dev, mnt, "ext4", 0, "");
-	if (err && errno == EBADMSG)
+	if (err && (errno == EBADMSG || (add && errno == EUCLEAN)))
 		return 0;
 	crashes++;
 	if (err) {

@@ -84,10 +84,15 @@ static void *caller(void *arg)
 	int fd = open(mnt, O_RDONLY);
 	unsigned long blocks = *(unsigned long *)arg;
 	unsigned int flags = 0;
+	long seen = 0;
 
 	if (fd < 0)
 		die(mnt);
 	for (; shared->calls < CALLS; shared->calls++) {
+		/* Or checkpoints do not let anybody else begin a handle */
+		while (shared->fsyncs < seen + THREADS)
+			usleep(100);
+		seen = shared->fsyncs;
 		blocks += STEP;
 		if (checkpoint ? ioctl(fd, EXT4_IOC_CHECKPOINT, &flags) :
 				 ioctl(fd, EXT4_IOC_GROUP_EXTEND, &blocks))

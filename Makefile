@@ -13,6 +13,7 @@ help:
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
 	@echo "make check-arm64     fix, storm, load, redirect, errno on emulated arm64 machines"
+	@echo "make check-debug     on a debug kernel, which it builds, and on PREEMPT_RT"
 	@echo "make check-ibt       on an emulated processor with Indirect Branch Tracking"
 	@echo "make check-matrix    build for all kernels that Debian has headers of"
 	@echo "make check-upstream  the patches of doc/upstream, in VMs, without the module"
@@ -53,7 +54,7 @@ demo:
 demo-hang demo-lost-fsync:
 	@scripts/demo $(@:demo-%=%)
 
-check check-arm64 check-dkms check-ibt check-matrix check-storm check-upstream:
+check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream:
 	@scripts/$@
 
 bench:
@@ -65,4 +66,4 @@ bench-host:
 lint:
 	@scripts/lint
 
-.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint
+.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint

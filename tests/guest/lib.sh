@@ -59,8 +59,21 @@ says() {
 # bail REASON: nothing more can be tested.
 bail() { echo "Bail out! $*"; exit 99; }
 
+# What a debug kernel knows: kmemleak looks at what is five seconds old or more,
+# twice to be sure, and lockdep goes off with its first report.
+debug_kernel() {
+	[ -w /sys/kernel/debug/kmemleak ] || return
+	for _ in 1 2; do
+		sleep 6
+		echo scan >/sys/kernel/debug/kmemleak
+	done
+	is "$(cat /sys/kernel/debug/kmemleak)" "" "kmemleak: no leak"
+	is "$(awk '$1 == "debug_locks:" { print $2 }' /proc/lockdep_stats)" 1 "lockdep is still on"
+}
+
 # finish: the plan; exits 1 when anything failed.
 finish() {
+	debug_kernel
 	echo "1..$count"
 	[ $failed = 0 ]
 	exit

@@ -11,6 +11,9 @@
  *	fcr size DEV			size in blocks as the superblock says
  *	fcr storm MNT THREADS append|over	fsync until SIGTERM, then a line
  *	fcr shutdown MNT		EXT4_IOC_SHUTDOWN: from now on all is EIO
+ *	fcr load KO N			load a module, the N-th allocation of that
+ *					fails; prints "none" before the result if there
+ *					was no N-th, else "fault"
  *	fcr bad MNT DEV			one line for each of many bad calls, by root
  *					and then by nobody; one is by way of the
  *					file MNT/badcalls
@@ -29,6 +32,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -357,6 +361,23 @@ static int bad_all(const char *mnt, const char *dev)
 	return 0;
 }
 
+static int load(const char *ko, const char *nth)
+{
+	int fd = open(ko, O_RDONLY);
+	int fault = open("/proc/self/fail-nth", O_RDWR);
+	char left[16] = "";
+	int ret;
+
+	if (fd < 0 || fault < 0 || write(fault, nth, strlen(nth)) < 0)
+		die(ko);
+	ret = syscall(SYS_finit_module, fd, "", 0);
+	/* What is left to count, 0 after the fault; reading allocates nothing */
+	if (pread(fault, left, sizeof(left) - 1, 0) < 0)
+		die("fail-nth");
+	printf("%s ", atoi(left) ? "none" : "fault");
+	return result(ret);
+}
+
 int main(int argc, char **argv)
 {
 	const char *cmd = argc > 1 ? argv[1] : "";
@@ -400,6 +421,8 @@ int main(int argc, char **argv)
 		return storm(mnt, n, !strcmp(argv[4], "append"));
 	if (!strcmp(cmd, "bad") && argc == 4)
 		return bad_all(mnt, argv[3]);
+	if (!strcmp(cmd, "load") && argc == 4)
+		return load(mnt, argv[3]);
 	if (!strcmp(cmd, "shutdown") && argc == 3) {
 		uint32_t flags = 2; /* without flushing the log */
 

@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Load and unload, beside resizes of one filesystem, and beside fsyncs, freezes
+# and thaws of another. (Beside fsyncs of its own the first would hang for good
+# whenever the module is not there; it has one between two resizes.)
+#
+#	unload.sh [ROUNDS]	500 if not said
+#
+# One CPU: TCG with two dies now and then over code that is just patched.
+# vm: --disk 2G --disk 64M --smp 1 --timeout 3600
+. /lib/test.sh
+
+mod=ext4_fc_resize_fix
+rounds=${1:-500}
+
+modprobe ext4
+mkdir /resized /other
+mke2fs -q -t ext4 -b 1024 -O fast_commit -E resize=2000000 /dev/vda 20000 || bail mke2fs
+mke2fs -q -t ext4 -b 1024 -O fast_commit /dev/vdb || bail mke2fs
+mount /dev/vda /resized || bail mount
+mount /dev/vdb /other || bail mount
+echo 60 >/proc/sys/kernel/hung_task_timeout_secs
+
+size() { /test/fcr size /dev/vda; }
+
+# By GROUP_EXTEND to the end of the group, then GROUP_ADD or RESIZE_FS
+resizer() {
+	how=0
+	while [ ! -e /tmp/stop ]; do
+		/test/fcr write /resized/file $how >/dev/null
+		size=$(size)
+		case $((size % 8192)) in
+		1)
+			how=$((1 - how))
+			if [ $how = 1 ]; then
+				/test/fcr addgroup /resized /dev/vda
+			else
+				/test/fcr resizefs /resized $((size + 2048))
+			fi
+			;;
+		*)
+			next=$((size + 256 - (size - 1) % 256))
+			/test/fcr extend /resized $next
+			;;
+		esac
+	done >/tmp/resizer 2>&1
+}
+
+freezer() {
+	while [ ! -e /tmp/stop ]; do
+		/test/fcr freeze /other && /test/fcr thaw /other
+		sleep 0.2
+	done >/tmp/freezer
+}
+
+/test/fcr storm /other 2 over >/tmp/storm &
+storm=$!
+resizer &
+resizer=$!
+freezer &
+freezer=$!
+
+round=0 busy=0
+while [ $round -lt "$rounds" ]; do
+	said=$(modprobe $mod 2>&1) || { fail "round $round: modprobe" "$said"; break; }
+	sleep 0.$((round % 5))
+	# busybox' does not ask the reference count first, it leaves that to the kernel
+	until said=$(busybox rmmod $mod 2>&1); do
+		case $said in
+		*"temporarily unavailable"*) busy=$((busy + 1)) ;;
+		*) fail "round $round: rmmod" "$said"; break 2 ;;
+		esac
+	done
+	round=$((round + 1))
+done
+touch /tmp/stop
+wait $resizer $freezer
+kill -TERM $storm
+wait $storm
+
+is $round "$rounds" "loaded and unloaded $rounds times"
+note "rmmod was refused $busy times; $(sort /tmp/resizer | uniq -c | xargs) resizes; $(($(wc -l </tmp/freezer) / 2)) freezes; $(cat /tmp/storm)"
+is "$((busy > 0))" 1 "rmmod was refused at least once, with a resize inside"
+is "$(sort -u /tmp/resizer) $(sort -u /tmp/freezer)" "0 0" "each resize and each freeze succeeds"
+case $(cat /tmp/storm) in
+"fsyncs "[1-9]*" failed 0 "*) pass "fsyncs go on and none fails" ;;
+*) fail "fsyncs go on and none fails" "$(cat /tmp/storm)" ;;
+esac
+is "$(cat /sys/kernel/debug/kprobes/list)" "" "no hook is left"
+ok "umount" umount /resized /other
+ok "e2fsck -f of the resized" e2fsck -fn /dev/vda
+ok "e2fsck -f of the other" e2fsck -fn /dev/vdb
+finish

@@ -89,8 +89,8 @@ static void *caller(void *arg)
 	if (fd < 0)
 		die(mnt);
 	for (; shared->calls < CALLS; shared->calls++) {
-		/* Or checkpoints do not let anybody else begin a handle */
-		while (shared->fsyncs < seen + THREADS)
+		/* Else checkpoints do not let anybody begin a handle */
+		while (checkpoint && shared->fsyncs < seen + THREADS)
 			usleep(100);
 		seen = shared->fsyncs;
 		blocks += STEP;

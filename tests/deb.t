@@ -42,7 +42,7 @@ for suite in $suites; do
 	does "apt-get install of the command" install "$command"
 	is "$(run ext4-fc-resize-fix --version)" "ext4-fc-resize-fix $version" "it runs"
 	# Nor to dkms, which leaves this to the kernel's package then
-	for k in "${kernels[@]}"; do run depmod "$k"; done
+	for k in "${kernels[@]}"; do run depmod "$k" 2>"$work/depmod"; done
 	run ext4-fc-resize-fix status --json >"$work/said"
 	is "$(grep -c '"module":true' "$work/said")" 2 "it says that both kernels have the module"
 	does "apt-get purge" run apt-get -y purge ext4-fc-resize-fix ext4-fc-resize-fix-dkms

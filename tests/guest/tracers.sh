@@ -94,16 +94,21 @@ events
 program=$(printf 'kprobe:%s { @[probe] = count(); }\n' $functions; printf 'kretprobe:%s { @[probe] = count(); }\n' $functions)
 probes() { grep -c . /sys/kernel/debug/kprobes/list; }
 before=$(probes)
-/test/bpftrace -e "$program" >/tmp/bpftrace 2>&1 &
-bpftrace=$!
+{
+	/test/bpftrace -e "$program" >/tmp/bpftrace 2>&1
+	touch /tmp/bpftrace.end
+} &
 n=0
 while [ $(($(probes) - before)) -lt 12 ] && [ $n -lt 120 ]; do
 	sleep 1
 	n=$((n + 1))
 done
 works "bpftrace"
-kill -INT $bpftrace
-wait $bpftrace
+# It ignores the signal for a while, until it has all attached
+until [ -e /tmp/bpftrace.end ]; do
+	killall -q -INT bpftrace
+	sleep 5
+done
 is "$(grep -c '^@\[k' /tmp/bpftrace)" 12 "bpftrace: it saw all entries and returns"
 note "$(grep -v '^$' /tmp/bpftrace | tail -n 14)"
 works "alone again"

@@ -7,6 +7,7 @@
 # are held, nothing recurses (a hook that is hit inside a hook is missed, and
 # counted).
 # vm: --disk 1G --smp 1 --mem 2G --timeout 900 --add /usr/bin/bpftrace
+# need: bpftrace
 . /lib/test.sh
 
 mod=ext4_fc_resize_fix

@@ -153,7 +153,6 @@ for suite in $suites; do
 	cp "$top/tests/guest/upgrade.sh" "$work/files"
 	cat >"$work/files/run" <<-END
 		stty -opost </dev/ttyS1
-		echo "<5>init: the test begins" >/dev/kmsg
 		step=\$(sed 's/.*step=\([^ ]*\).*/\1/' /proc/cmdline)
 		cd /root
 		sh /repo/upgrade.sh "\$step" $a $b $c >/dev/ttyS1 2>&1

@@ -29,7 +29,6 @@ victim=/sys/kernel/debug/redirect_victim
 hooks=/sys/kernel/debug/redirect_hooks
 tracing=/sys/kernel/tracing
 kprobes=/sys/kernel/debug/kprobes
-cpu1=/sys/devices/system/cpu/cpu1/online
 livepatch=/sys/kernel/livepatch/redirect_livepatch
 # Debian's arm64 kernels have no livepatch, and their kprobes never sit on ftrace
 if [ "$(uname -m)" = aarch64 ]; then arm64=1; else arm64=0; fi
@@ -78,11 +77,8 @@ unload() {
 # uptime in 1/100 s
 now() { sed 's/\.//; s/ .*//' /proc/uptime; }
 
-# hammer N [patch]: N tasks begin to call all functions.  patch: hooks come and
-# go meanwhile.  Then with one CPU: with more, QEMU's TCG now and then runs code
-# that another CPU has patched ("Oops: int3", with only the function tracer too)
+# hammer N: N tasks begin to call all functions
 hammer() {
-	[ "${2-}" != patch ] || [ ! -e $cpu1 ] || echo 0 >$cpu1
 	echo go >$victim
 	hammers=''
 	for n in $(seq "$1"); do
@@ -95,7 +91,6 @@ hammered() {
 	echo stop >$victim
 	# shellcheck disable=SC2086 # words
 	wait $hammers
-	[ ! -e $cpu1 ] || echo 1 >$cpu1
 	calls=0 changed=0 wrong=0
 	for n in $(seq "$(echo "$hammers" | wc -w)"); do
 		read -r c r w <"/tmp/hammer$n" || w=1
@@ -251,7 +246,7 @@ for function in late sleep; do
 done
 
 busy=0 before=$(now)
-hammer 3 patch
+hammer 3
 round=0
 while [ $round -lt "$rounds" ] && modprobe redirect_hooks; do
 	rmmod_soon redirect_hooks
@@ -270,7 +265,7 @@ nothing_left "after the rounds"
 # fails ERROR TEXT WHERE [PARAMETER]: ten loads, with calls going on
 fails() {
 	good=0
-	hammer 2 patch
+	hammer 2
 	for n in 1 2 3 4 5 6 7 8 9 10; do
 		dmesg -c >/dev/null
 		# shellcheck disable=SC2086 # a word or none
@@ -365,7 +360,7 @@ if grep -qw function_graph $tracing/available_tracers; then
 	unload "function_graph"
 	are_original "function_graph, after rmmod"
 	busy=0
-	hammer 3 patch
+	hammer 3
 	round=0
 	while [ $round -lt 10 ] && modprobe redirect_hooks; do
 		rmmod_soon redirect_hooks
@@ -450,7 +445,7 @@ for switch in /proc/sys/kernel/ftrace_enabled $kprobes/enabled; do
 	wait $!
 	is "$(tail -n +2 /tmp/late | xargs)" "1004 1 1005 1" "$where while the replacement runs: no pass is left for later calls of the task"
 
-	hammer 3 patch
+	hammer 3
 	n=0
 	while [ $n -lt 20 ]; do
 		echo 0 >"$switch"

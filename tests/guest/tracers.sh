@@ -6,7 +6,7 @@
 # loaded and after, going off and on beside resizes and fsyncs. Resizes go on and
 # are held, nothing recurses (a hook that is hit inside a hook is missed, and
 # counted).
-# vm: --disk 1G --smp 1 --mem 2G --timeout 900 --add /usr/bin/bpftrace
+# vm: --disk 1G --mem 2G --timeout 900 --add /usr/bin/bpftrace
 # need: bpftrace
 . /lib/test.sh
 

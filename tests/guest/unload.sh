@@ -6,9 +6,7 @@
 # whenever the module is not there; it has one between two resizes.)
 #
 #	unload.sh [ROUNDS]	500 if not said
-#
-# One CPU: TCG with two dies now and then over code that is just patched.
-# vm: --disk 2G --disk 64M --smp 1 --timeout 3600
+# vm: --disk 2G --disk 64M --timeout 3600
 . /lib/test.sh
 
 mod=ext4_fc_resize_fix

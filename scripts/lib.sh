@@ -12,6 +12,11 @@ cache=${EXT4_FC_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ext4_fc_resize_f
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd -P)
 
+# What building the command takes beside gcc and make; scripts/install, which
+# stands alone, says it for Fedora, too
+# shellcheck disable=SC2034 # for those who source this
+cli_libraries='pkg-config libkmod-dev libmount-dev libext2fs-dev libjson-c-dev'
+
 # Messages go to stderr: stdout belongs to results (TAP, paths, versions).
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -24,6 +29,9 @@ lock() {
 	exec {fd}>"$cache/lock/$1"
 	flock -n "$fd" || { say "waiting for another process to finish with $1"; flock "$fd"; }
 }
+
+# key FILE...: by content
+key() { cat "$@" | sha256sum | cut -c1-16; }
 
 # scratch NAME: a new directory, which the caller removes.  Goes with those
 # that killed runs have left.

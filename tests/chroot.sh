@@ -42,7 +42,7 @@ refuses() {
 	fi
 }
 
-packages=dkms,gcc,make,openssl,mokutil,rpm,linux-headers-amd64,pkg-config,libkmod-dev,libmount-dev,libext2fs-dev,libjson-c-dev
+packages=dkms,gcc,make,openssl,mokutil,rpm,linux-headers-amd64,${cli_libraries// /,}
 
 make_chroot() {
 	need mmdebstrap debian-archive-keyring

@@ -9,7 +9,8 @@ set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 
-need make gcc clang-14 libclang-rt-14-dev pkg-config libkmod-dev libmount-dev libext2fs-dev libjson-c-dev \
+# shellcheck disable=SC2086 # words
+need make gcc clang-14 libclang-rt-14-dev $cli_libraries \
 	libcmocka-dev man-db groff-base bash-completion
 work=$(scratch cli)
 trap 'rm -rf "$work"' EXIT

@@ -22,7 +22,6 @@ set -eu -o pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 
 kernels=(6.12-cloud 7-cloud)
-key() { cat "$@" | sha256sum | cut -c1-16; }
 without=$cache/crash/$(key "$top"/tests/crash/* "$top/src/cli/resize.h" "$top"/scripts/crash-points "$top"/tests/guest/crash-{record,verify}.sh)
 with=$without.$(key "$top"/{Kbuild,dkms.conf} "$top"/src/module/*)
 table=$with.all

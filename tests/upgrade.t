@@ -27,7 +27,7 @@ in_root() {
 }
 
 packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,dkms,gcc,make,openssl
-packages+=,pkg-config,libc6-dev,libkmod-dev,libmount-dev,libext2fs-dev,libjson-c-dev,libkmod2,libext2fs2,libjson-c5
+packages+=,libc6-dev,${cli_libraries// /,},libkmod2,libext2fs2,libjson-c5
 
 # make_system SUITE DIR: disk (the root filesystem with kernel A), repo/ (the
 # packages of B and C), kernels (their names)

@@ -12,8 +12,9 @@
 #	tests/crash-all.t [--table]	--table: what there is so far, then end
 #
 # The kernel loses and damages by itself, and controls show what: fast commits
-# where fsyncs overlap (control: no resize), and a resize, when the power fails
-# before its new descriptors are all in place (nofc: a resize, no fast commit).
+# where fsyncs overlap (control: no resize; none: nothing beside them, sync: full
+# commits), and a resize, when the power fails before its new descriptors are all
+# in place (nofc: a resize, no fast commit). That of 5.10 loses most.
 # There may be no kind with the module that no control has; and where fsyncs take
 # turns (",serial") there is none but of nofc.
 
@@ -42,6 +43,7 @@ rows() {
 		done
 	done
 	for id in "${kernels[@]}"; do
+		echo "600 $id control sync delalloc"
 		echo "1500 $id nofc add delalloc"
 		echo "150 $id nofc extend delalloc"
 		echo "300 $id nofc resizefs delalloc"
@@ -59,6 +61,7 @@ rows() {
 	# Without upstream's fix, and one that will never have it
 	for id in 6.1-unfixed 7-unfixed 5.10-cloud; do
 		echo "100 $id control none delalloc"
+		echo "300 $id control sync delalloc"
 		for op in extend add; do
 			echo "100 $id module $op delalloc --serial"
 			echo "100 $id none $op delalloc"

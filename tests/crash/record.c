@@ -12,6 +12,7 @@
  *	add		GROUP_ADD of a whole group
  *	resizefs	RESIZE_FS by some blocks
  *	freeze		FIFREEZE and FITHAW
+ *	sync		syncfs(), for a control: full commits, and no resize
  *	none		nothing, for the control
  *
  * While it grows, the filesystem is kept full (fallocate), so that what is
@@ -304,10 +305,10 @@ static void grow_directory(void)
 	}
 }
 
-enum { EXTEND, ADD, RESIZEFS, FREEZE, NONE };
+enum { EXTEND, ADD, RESIZEFS, FREEZE, SYNC, NONE };
 
 static const char *const ops[] = { "extend", "add", "resizefs", "freeze",
-				   "none" };
+				   "sync",   "none" };
 
 /* -1: the device's end is reached */
 static int operate(int op, uint32_t *random)
@@ -335,6 +336,9 @@ static int operate(int op, uint32_t *random)
 		if (to > last)
 			return -1;
 		err = ioctl(mnt_fd, IOC_RESIZE_FS, &to);
+		break;
+	case SYNC:
+		err = syncfs(mnt_fd);
 		break;
 	default:
 		err = ioctl(mnt_fd, FIFREEZE, 0);

@@ -307,8 +307,8 @@ static void grow_directory(void)
 
 enum { EXTEND, ADD, RESIZEFS, FREEZE, SYNC, NONE };
 
-static const char *const ops[] = { "extend", "add", "resizefs", "freeze",
-				   "sync",   "none" };
+static const char *const ops[] = { "extend", "add",  "resizefs",
+				   "freeze", "sync", "none" };
 
 /* -1: the device's end is reached */
 static int operate(int op, uint32_t *random)

@@ -41,50 +41,46 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sprintf(buf, "%s\n", fix_state());
 }
 
-struct stat_attribute {
-	struct kobj_attribute attr;
-	enum fix_stat stat;
+static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf);
+
+#define STAT_ATTR(_name) __ATTR(_name, 0444, stat_show, NULL)
+
+static struct kobj_attribute stat_attrs[STAT_NR] = {
+	[STAT_MARKS_GROUP_EXTEND] = STAT_ATTR(marks_group_extend),
+	[STAT_MARKS_GROUP_ADD] = STAT_ATTR(marks_group_add),
+	[STAT_KERNEL_MARKS] = STAT_ATTR(kernel_marks),
+	[STAT_HOLDS] = STAT_ATTR(holds),
+	[STAT_HOLDS_FAILED] = STAT_ATTR(holds_failed),
+	[STAT_UNPROTECTED] = STAT_ATTR(unprotected),
+	[STAT_HOLD_LONGEST_US] = STAT_ATTR(hold_longest_us),
+	[STAT_FULL_COMMITS_HOLD] = STAT_ATTR(full_commits_hold),
+	[STAT_FULL_COMMITS_FLUSH] = STAT_ATTR(full_commits_flush),
 };
 
 static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
-	struct stat_attribute *s =
-		container_of(attr, struct stat_attribute, attr);
+	atomic_long_t *stat = &stats[attr - stat_attrs];
 
-	return sprintf(buf, "%ld\n", atomic_long_read(&stats[s->stat]));
+	return sprintf(buf, "%ld\n", atomic_long_read(stat));
 }
 
-#define STAT_ATTR(_name, _stat)                               \
-	static struct stat_attribute stat_##_name = {         \
-		.attr = __ATTR(_name, 0444, stat_show, NULL), \
-		.stat = _stat,                                \
-	}
-
-STAT_ATTR(marks_group_extend, STAT_MARKS_GROUP_EXTEND);
-STAT_ATTR(marks_group_add, STAT_MARKS_GROUP_ADD);
-STAT_ATTR(kernel_marks, STAT_KERNEL_MARKS);
-STAT_ATTR(holds, STAT_HOLDS);
-STAT_ATTR(holds_failed, STAT_HOLDS_FAILED);
-STAT_ATTR(unprotected, STAT_UNPROTECTED);
-STAT_ATTR(hold_longest_us, STAT_HOLD_LONGEST_US);
-STAT_ATTR(full_commits_hold, STAT_FULL_COMMITS_HOLD);
-STAT_ATTR(full_commits_flush, STAT_FULL_COMMITS_FLUSH);
 static struct kobj_attribute state_attr = __ATTR_RO(state);
 static struct kobj_attribute missed_attr = __ATTR_RO(missed);
 
 static struct attribute *fix_attrs[] = {
 	&state_attr.attr,
 	&missed_attr.attr,
-	&stat_marks_group_extend.attr.attr,
-	&stat_marks_group_add.attr.attr,
-	&stat_kernel_marks.attr.attr,
-	&stat_holds.attr.attr,
-	&stat_holds_failed.attr.attr,
-	&stat_unprotected.attr.attr,
-	&stat_hold_longest_us.attr.attr,
-	&stat_full_commits_hold.attr.attr,
-	&stat_full_commits_flush.attr.attr,
+	&stat_attrs[STAT_MARKS_GROUP_EXTEND].attr,
+	&stat_attrs[STAT_MARKS_GROUP_ADD].attr,
+	&stat_attrs[STAT_KERNEL_MARKS].attr,
+	&stat_attrs[STAT_HOLDS].attr,
+	&stat_attrs[STAT_HOLDS_FAILED].attr,
+	&stat_attrs[STAT_UNPROTECTED].attr,
+	&stat_attrs[STAT_HOLD_LONGEST_US].attr,
+	&stat_attrs[STAT_FULL_COMMITS_HOLD].attr,
+	&stat_attrs[STAT_FULL_COMMITS_FLUSH].attr,
 	NULL, /* with the comma clang-format leaves one a line */
 };
 

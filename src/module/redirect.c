@@ -36,7 +36,7 @@
 #include "redirect.h"
 
 static DEFINE_RAW_SPINLOCK(redirect_lock);
-static LIST_HEAD(redirect_passes);
+static HLIST_HEAD(redirect_passes);
 static bool redirect_live;
 
 /*
@@ -50,13 +50,13 @@ static notrace bool redirect_take_pass(struct redirect *r)
 	unsigned long flags;
 	bool found = false;
 
-	if (list_empty(&redirect_passes))
+	if (hlist_empty(&redirect_passes))
 		return false;
 
 	raw_spin_lock_irqsave(&redirect_lock, flags);
-	list_for_each_entry(pass, &redirect_passes, node) {
+	hlist_for_each_entry(pass, &redirect_passes, node) {
 		if (pass->task == current && pass->redirect == r) {
-			list_del_init(&pass->node);
+			hlist_del_init(&pass->node);
 			found = true;
 			break;
 		}
@@ -99,7 +99,7 @@ void redirect_pass_begin(struct redirect_pass *pass, struct redirect *r)
 	pass->task = current;
 	pass->redirect = r;
 	raw_spin_lock_irqsave(&redirect_lock, flags);
-	list_add(&pass->node, &redirect_passes);
+	hlist_add_head(&pass->node, &redirect_passes);
 	raw_spin_unlock_irqrestore(&redirect_lock, flags);
 }
 
@@ -109,7 +109,7 @@ void redirect_pass_end(struct redirect_pass *pass)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&redirect_lock, flags);
-	list_del_init(&pass->node);
+	hlist_del_init(&pass->node);
 	raw_spin_unlock_irqrestore(&redirect_lock, flags);
 }
 

@@ -46,7 +46,7 @@ struct redirect {
 
 /* A call of the original by its replacement, on the caller's stack */
 struct redirect_pass {
-	struct list_head node;
+	struct hlist_node node;
 	struct task_struct *task;
 	struct redirect *redirect;
 };

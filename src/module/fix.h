@@ -88,7 +88,7 @@ int hold_resize_begin(struct super_block *sb);
 int hold_resize_end(struct super_block *sb, unsigned long update_backups);
 int hold_fc_commit(journal_t *journal, tid_t tid);
 bool hold_wanted(unsigned long journal, unsigned long tid);
-struct resize *hold_find_own(struct super_block *sb);
+struct resize *hold_find(struct super_block *sb, struct task_struct *task);
 
 /* sysfs.c */
 const char *fix_state(void);

@@ -85,9 +85,20 @@ DEFINE_STATIC_CALL_NULL(ext4_force_commit, ext4_force_commit_fn);
 static DEFINE_HASHTABLE(resizes, 6);
 static DEFINE_SPINLOCK(resizes_lock);
 
-/* A resize of a filesystem, by a task or, if that is NULL, by anybody */
-static notrace struct resize *hold_find(struct super_block *sb,
-					struct task_struct *task)
+/**
+ * hold_find() - find a resize that is going on
+ * @sb: the filesystem
+ * @task: whose resize; NULL: anybody's
+ *
+ * Only the task itself adds and removes its resize, so that of current stays
+ * valid. Another task's may be gone by now: there is one or none, no more can be
+ * told from it.
+ *
+ * Context: any.
+ * Return: the resize, or NULL.
+ */
+notrace struct resize *hold_find(struct super_block *sb,
+				 struct task_struct *task)
 {
 	struct resize *r, *found = NULL;
 
@@ -102,28 +113,6 @@ static notrace struct resize *hold_find(struct super_block *sb,
 	return found;
 }
 NOKPROBE_SYMBOL(hold_find);
-
-/* Another task's resize may be gone by now: it is not looked into */
-static notrace bool hold_is_held(struct super_block *sb)
-{
-	return hold_find(sb, NULL);
-}
-NOKPROBE_SYMBOL(hold_is_held);
-
-/**
- * hold_find_own() - the resize of a filesystem by this task
- * @sb: the filesystem
- *
- * Only the task itself adds and removes it, so it stays valid for the task.
- *
- * Context: any.
- * Return: the resize, or NULL.
- */
-notrace struct resize *hold_find_own(struct super_block *sb)
-{
-	return hold_find(sb, current);
-}
-NOKPROBE_SYMBOL(hold_find_own);
 
 /**
  * hold_wanted() - does a rule forbid this fast commit?
@@ -140,14 +129,14 @@ notrace bool hold_wanted(unsigned long journal, unsigned long tid)
 	/* The caller has read tid, now what we decide by; see the head */
 	smp_rmb();
 	return (READ_ONCE(j->j_flags) & JBD2_FLUSHED) ||
-	       hold_is_held(j->j_private);
+	       hold_find(j->j_private, NULL);
 }
 NOKPROBE_SYMBOL(hold_wanted);
 
 /* In place of ext4_fc_commit() where hold_wanted() says so */
 int hold_fc_commit(journal_t *journal, tid_t tid)
 {
-	if (hold_is_held(journal->j_private))
+	if (hold_find(journal->j_private, NULL))
 		atomic_long_inc(&stats[STAT_FULL_COMMITS_HOLD]);
 	else
 		atomic_long_inc(&stats[STAT_FULL_COMMITS_FLUSH]);
@@ -155,10 +144,15 @@ int hold_fc_commit(journal_t *journal, tid_t tid)
 	return redirect_return(jbd2_complete_transaction(journal, tid));
 }
 
-static void hold_remove(struct resize *r)
+/* @us: how long it was held, 0: not at all */
+static void hold_remove(struct resize *r, long us)
 {
+	atomic_long_t *longest = &stats[STAT_HOLD_LONGEST_US];
+
 	spin_lock(&resizes_lock);
 	hash_del_rcu(&r->node);
+	if (us > atomic_long_read(longest))
+		atomic_long_set(longest, us);
 	spin_unlock(&resizes_lock);
 	kfree_rcu(r, rcu);
 	module_put(THIS_MODULE);
@@ -183,26 +177,19 @@ static int hold_begin(struct resize *r, struct super_block *sb)
 	/* "held" is there for all to see, now what is running; see the head */
 	smp_mb();
 	err = static_call(ext4_force_commit)(sb);
-	if (err) {
-		hold_remove(r);
-		return err;
-	}
-	atomic_long_inc(&stats[STAT_HOLDS]);
-	pr_debug("%s: hold begins\n", sb->s_id);
-	return 0;
+	if (err)
+		hold_remove(r, 0);
+	else
+		atomic_long_inc(&stats[STAT_HOLDS]);
+	return err;
 }
 
 static void hold_end(struct resize *r)
 {
-	atomic_long_t *stat = &stats[STAT_HOLD_LONGEST_US];
 	long us = ktime_us_delta(ktime_get(), r->begin);
-	long longest = atomic_long_read(stat);
 
-	while (hold && us > longest &&
-	       !atomic_long_try_cmpxchg(stat, &longest, us))
-		;
 	pr_debug("%s: resize ends after %ld us\n", r->sb->s_id, us);
-	hold_remove(r);
+	hold_remove(r, hold ? us : 0);
 }
 
 static int hold_call_resize_end(struct super_block *sb,
@@ -251,7 +238,7 @@ int hold_resize_begin(struct super_block *sb)
  */
 int hold_resize_end(struct super_block *sb, unsigned long update_backups)
 {
-	struct resize *r = hold_find_own(sb);
+	struct resize *r = hold_find(sb, current);
 	int err = hold_call_resize_end(sb, update_backups);
 
 	if (r) {

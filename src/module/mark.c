@@ -31,12 +31,11 @@ static void mark(struct super_block *sb, enum fix_stat stat)
 {
 	static_call(ext4_fc_mark_ineligible)(sb, EXT4_FC_REASON_RESIZE, NULL);
 	atomic_long_inc(&stats[stat]);
-	pr_debug("%s: marked fast-commit ineligible\n", sb->s_id);
 }
 
-static void mark_after(struct super_block *sb, enum fix_stat stat)
+static noinline void mark_after(struct super_block *sb, enum fix_stat stat)
 {
-	struct resize *r = hold_find_own(sb);
+	struct resize *r = hold_find(sb, current);
 	bool kernel_marks = atomic_long_read(&stats[STAT_KERNEL_MARKS]);
 
 	if (!kernel_marks)
@@ -83,7 +82,7 @@ notrace bool mark_watch(unsigned long sb, unsigned long reason)
 	struct resize *r;
 
 	if ((int)reason == EXT4_FC_REASON_RESIZE) {
-		r = hold_find_own((struct super_block *)sb);
+		r = hold_find((struct super_block *)sb, current);
 		if (r && r->group_op)
 			r->kernel_marked = true;
 	}

@@ -60,7 +60,8 @@ freezer &
 freezer=$!
 
 round=0 busy=0
-while [ $round -lt "$rounds" ]; do
+# Whether a resize is inside when rmmod comes is chance: some more, if none was
+while [ $round -lt "$rounds" ] || { [ $busy = 0 ] && [ $round -lt 1000 ]; }; do
 	said=$(modprobe $mod 2>&1) || { fail "round $round: modprobe" "$said"; break; }
 	sleep 0.$((round % 5))
 	# busybox' does not ask the reference count first, it leaves that to the kernel
@@ -77,8 +78,8 @@ wait $resizer $freezer
 kill -TERM $storm
 wait $storm
 
-is $round "$rounds" "loaded and unloaded $rounds times"
-note "rmmod was refused $busy times; $(sort /tmp/resizer | uniq -c | xargs) resizes; $(($(wc -l </tmp/freezer) / 2)) freezes; $(cat /tmp/storm)"
+is $((round >= rounds)) 1 "loaded and unloaded $rounds times"
+note "$round rounds, rmmod was refused $busy times; $(sort /tmp/resizer | uniq -c | xargs) resizes; $(($(wc -l </tmp/freezer) / 2)) freezes; $(cat /tmp/storm)"
 is "$((busy > 0))" 1 "rmmod was refused at least once, with a resize inside"
 is "$(sort -u /tmp/resizer) $(sort -u /tmp/freezer)" "0 0" "each resize and each freeze succeeds"
 case $(cat /tmp/storm) in

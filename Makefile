@@ -12,7 +12,7 @@ help:
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
-	@echo "make check-arm64     fix, storm, load, unload, redirect, errno on emulated arm64 machines"
+	@echo "make check-arm64     the module and the command on emulated arm64 machines"
 	@echo "make check-debug     on a debug kernel, which it builds, and on PREEMPT_RT"
 	@echo "make check-ibt       on an emulated processor with Indirect Branch Tracking"
 	@echo "make check-matrix    build for all kernels that Debian has headers of"

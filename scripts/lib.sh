@@ -44,6 +44,30 @@ scratch() {
 # arch_of RELEASE: whose kernel it is, in Debian's words
 arch_of() { if [[ $1 = *-arm64* ]]; then echo arm64; else echo amd64; fi; }
 
+# Whose programs are in a guest
+# shellcheck disable=SC2034 # for those who source this
+guest_packages='busybox-static coreutils dash e2fsprogs kmod util-linux'
+
+# sysroot ARCH: sets $sysroot. What is put into guests of another architecture,
+# and what the command is built with for them
+sysroot() {
+	local packages="$guest_packages bsdutils dmsetup sed ${cli_libraries#pkg-config }"
+
+	sysroot=$cache/sysroot-$1-$(cksum <<<"$packages" | cut -d' ' -f1)
+	prepare "$sysroot" make_sysroot "$1" "$packages"
+}
+
+# make_sysroot ARCH PACKAGES DIR
+make_sysroot() {
+	need mmdebstrap debian-archive-keyring
+	say "fetching programs for $1"
+	unshare -m mmdebstrap --quiet --mode=root --variant=extract --architectures="$1" \
+		--include="${2// /,}" --aptopt='Acquire::Languages "none"' \
+		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+		bookworm "$3" "deb http://deb.debian.org/debian bookworm main" >"$3.log" 2>&1 ||
+		die "mmdebstrap failed: $(tail -n 1 "$3.log")"
+}
+
 # need PACKAGE...: installs the Debian packages that are missing.
 need() {
 	local missing=() pkg

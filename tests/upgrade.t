@@ -28,6 +28,7 @@ in_root() {
 
 packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,dkms,gcc,make,openssl
 packages+=,libc6-dev,${cli_libraries// /,},libkmod2,libext2fs2,libjson-c5
+packages+=,fio,gnuplot-nox,binutils,xz-utils # of make bench-host
 
 # make_system SUITE DIR: disk (the root filesystem with kernel A), repo/ (the
 # packages of B and C), kernels (their names)
@@ -148,7 +149,7 @@ for suite in $suites; do
 	cp $debs "$work/files"
 	(cd "$work/files" && apt-ftparchive packages . >Packages)
 	mkdir "$work/files/src"
-	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts} "$work/files/src"
+	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,tests} "$work/files/src"
 	cp "$top/tests/guest/lib.sh" "$work/files/test.sh"
 	cp "$top/tests/guest/upgrade.sh" "$work/files"
 	cat >"$work/files/run" <<-END

@@ -109,6 +109,36 @@ disabled_on_B() {
 	nothing_left
 }
 
+# surroundings: what scripts/bench --host has to put back
+surroundings() {
+	state
+	cat /proc/mounts
+	losetup --list
+	find /root/.cache/ext4_fc_resize_fix/tmp -mindepth 1 2>/dev/null
+}
+
+# measured: make bench-host runs to its end, or is stopped in the middle. What it
+# measures decides nothing
+measured() {
+	bench=/root/src/scripts/bench
+	surroundings >/root/before-bench
+	says "bench --host" 0 "| rmmod | ms |" $bench --host 5
+	surroundings >/root/after-bench
+	ok "it has put all back" diff /root/before-bench /root/after-bench
+
+	$bench --host 300 >/tmp/said 2>&1 &
+	until grep -q '/ram/mnt ' /proc/mounts; do
+		kill -0 $! || break
+		sleep 1
+	done
+	sleep 5
+	kill $!
+	wait $!
+	is $? 130 "bench --host is killed while it measures"
+	surroundings >/root/after-bench
+	ok "it has put all back then, too" diff /root/before-bench /root/after-bench
+}
+
 make_install() {
 	cp -r /repo/src /root/src
 	files >/root/before
@@ -127,6 +157,7 @@ make_install() {
 	esac
 	protects "it is loaded"
 	ok "make install again" make_ install
+	measured
 
 	sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="99.1"/' /root/src/dkms.conf
 	ok "make install of a newer version" make_ install

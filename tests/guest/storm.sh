@@ -12,7 +12,7 @@
 #				patches of doc/upstream; checkpoints beside fsyncs, too
 #	storm.sh without	the negative: GROUP_EXTEND in steps hangs
 #	STEPS=N			how many steps, 40 if not said
-# vm: --disk 2G --timeout 600
+# vm: --disk 2G --timeout 1200
 . /lib/test.sh
 
 status=/sys/module/ext4_fc_resize_fix/status

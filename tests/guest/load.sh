@@ -9,7 +9,7 @@
 # - with a livepatch of a function that it hooks, whichever comes first
 # - a load that fails, at once, in the middle or at the last function, says why
 #   in one line and leaves nothing: no hook, no reference on ext4
-# vm: --one-thread --disk 64M --timeout 600 --add /bin/sed:/bin/sed
+# vm: --disk 64M --timeout 600 --add /bin/sed:/bin/sed
 # build: tests/livepatch
 . /lib/test.sh
 

@@ -6,7 +6,7 @@
 # operation) while the 64th keeps its fast commits. Then all are resized by
 # eight tasks, with fsyncs, freezes and thaws beside it, and rmmod and modprobe
 # tried all the while: "in use" during a resize, and never anything worse.
-# vm: --one-thread --disk 64M --mem 3G --timeout 600
+# vm: --disk 64M --mem 3G --timeout 600
 . /lib/test.sh
 
 status=/sys/module/ext4_fc_resize_fix/status

@@ -24,7 +24,7 @@
 #
 # A debug kernel unwinds the stack at each allocation; that 7.3's does not get past
 # an interrupt in return_to_handler() is seen with function_graph alone, too.
-# vm: --one-thread --timeout 900 --expect-console wrong.direction..at.return_to_handler
+# vm: --timeout 900 --expect-console wrong.direction..at.return_to_handler
 # build: tests/redirect
 . /lib/test.sh
 

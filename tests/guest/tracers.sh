@@ -6,7 +6,7 @@
 # loaded and after, going off and on beside resizes and fsyncs. Resizes go on and
 # are held, nothing recurses (a hook that is hit inside a hook is missed, and
 # counted). For what the console may say see redirect.sh.
-# vm: --one-thread --disk 1G --mem 2G --timeout 900 --add /usr/bin/bpftrace
+# vm: --disk 1G --mem 2G --timeout 900 --add /usr/bin/bpftrace
 # vm: --expect-console wrong.direction..at.return_to_handler
 # need: bpftrace
 . /lib/test.sh

@@ -6,7 +6,7 @@
 # whenever the module is not there; it has one between two resizes.)
 #
 #	unload.sh [ROUNDS]	500 if not said
-# vm: --one-thread --disk 2G --disk 64M --timeout 3600
+# vm: --disk 2G --disk 64M --timeout 3600
 . /lib/test.sh
 
 mod=ext4_fc_resize_fix

@@ -94,7 +94,7 @@ resizer() {
 		while [ "$j" -lt 63 ]; do
 			case " ${4-} " in
 			*" $j "*) ;;
-			*) /test/fcr extend /mnt"$j" $size; sleep 0.2 ;;
+			*) /test/fcr extend /mnt"$j" "$size"; sleep 0.2 ;;
 			esac
 			j=$((j + 8))
 		done
@@ -139,7 +139,7 @@ half() {
 
 storms=''
 for j in $fsynced; do
-	/test/fcr storm /mnt$j 1 over >/tmp/storm$j &
+	/test/fcr storm /mnt"$j" 1 over >/tmp/storm"$j" &
 	storms="$storms $!"
 done
 

@@ -89,7 +89,7 @@ fsynced='3 10 17 24'
 # or rmmod finds one of the eight in the middle of one each time
 resizer() {
 	size=$2
-	while [ $size -lt "$3" ]; do
+	while [ "$size" -lt "$3" ]; do
 		j=$1
 		while [ "$j" -lt 63 ]; do
 			case " ${4-} " in

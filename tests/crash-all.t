@@ -12,9 +12,11 @@
 #	tests/crash-all.t [--table]	--table: what there is so far, then end
 #
 # The kernel loses and damages by itself, and controls show what: fast commits
-# where fsyncs overlap (control: no resize; none: nothing beside them, sync: full
-# commits), and a resize, when the power fails before its new descriptors are all
-# in place (nofc: a resize, no fast commit). That of 5.10 loses most.
+# where fsyncs overlap (control: no resize; none: nothing beside them, give: a
+# filesystem that is nearly full, in which a write takes its blocks at once,
+# sync: fast commits of several blocks right after a full commit), and a resize,
+# when the power fails before its new descriptors are all in place (nofc: a resize,
+# no fast commit). That of 5.10 loses most.
 # There may be no kind with the module that no control has; and where fsyncs take
 # turns (",serial") there is none but of nofc.
 
@@ -35,7 +37,8 @@ rows() {
 	for alloc in delalloc nodelalloc; do
 		for id in "${kernels[@]}"; do
 			echo "150 $id control none $alloc --serial"
-			echo "800 $id control none $alloc"
+			echo "600 $id control none $alloc"
+			echo "400 $id control give $alloc"
 			for op in extend add resizefs freeze; do
 				echo "220 $id module $op $alloc --serial"
 				echo "100 $id module $op $alloc"

@@ -12,11 +12,16 @@
  *	add		GROUP_ADD of a whole group
  *	resizefs	RESIZE_FS by some blocks
  *	freeze		FIFREEZE and FITHAW
- *	sync		syncfs(), for a control: full commits, and no resize
- *	none		nothing, for the control
  *
- * While it grows, the filesystem is kept full (fallocate), so that what is
- * written next has to come from the new blocks. "paused": no writer is between
+ * and for controls, without a resize:
+ *
+ *	give		a file that fills the filesystem gets shorter by some blocks,
+ *			then syncfs(): like RESIZE_FS to the writers
+ *	sync		syncfs(), then a change to several files that nobody fsyncs
+ *	none		nothing
+ *
+ * While it grows, or is given, the filesystem is kept full (fallocate), so that
+ * what is written next has to come from the new blocks. "paused": no writer is between
  * its write and its mark while an operation runs. "serial": the two writers
  * take turns, each fsync has ended before the next one begins.
  *
@@ -33,6 +38,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +47,7 @@
 #include "crash.h"
 
 #define DIR_NAMES     600
+#define KEPT	      8
 #define SYNC_EVERY    100
 #define HUNG_AFTER_MS 10000
 
@@ -287,7 +294,7 @@ static void fill_up(void)
 	pthread_rwlock_unlock(&gate);
 }
 
-/* So that it need not grow while the filesystem is full */
+/* So that it need not grow while the filesystem is full; some names stay, for SYNC */
 static void grow_directory(void)
 {
 	char name[256];
@@ -299,15 +306,49 @@ static void grow_directory(void)
 		if (fd < 0 || close(fd))
 			die("making a file");
 	}
-	for (i = 0; i < DIR_NAMES; i++) {
+	for (i = KEPT; i < DIR_NAMES; i++) {
 		snprintf(name, sizeof(name), "%s/d%d", mnt, i);
 		unlink(name);
 	}
 }
 
-enum { EXTEND, ADD, RESIZEFS, FREEZE, SYNC, NONE };
+/*
+ * What RESIZE_FS gives, without a resize. A full commit, as blocks that are freed
+ * cannot be used before.
+ */
+static int give(off_t blocks)
+{
+	struct stat st;
+	char name[256];
 
-static const char *const ops[] = { "extend", "add",  "resizefs",
+	snprintf(name, sizeof(name), "%s/fill0", mnt);
+	if (stat(name, &st) || truncate(name, st.st_size - blocks * 1024))
+		return -1;
+	return syncfs(mnt_fd);
+}
+
+/*
+ * What others do and do not fsync: the fast commit of the next fsync, the first
+ * since a full commit, has more than a block.
+ */
+static int change_kept(void)
+{
+	static int mode;
+	char name[256];
+	int i;
+
+	mode ^= 0100;
+	for (i = 0; i < KEPT; i++) {
+		snprintf(name, sizeof(name), "%s/d%d", mnt, i);
+		if (chmod(name, 0600 | mode))
+			return -1;
+	}
+	return 0;
+}
+
+enum { EXTEND, ADD, RESIZEFS, GIVE, FREEZE, SYNC, NONE };
+
+static const char *const ops[] = { "extend", "add",  "resizefs", "give",
 				   "freeze", "sync", "none" };
 
 /* -1: the device's end is reached */
@@ -337,8 +378,11 @@ static int operate(int op, uint32_t *random)
 			return -1;
 		err = ioctl(mnt_fd, IOC_RESIZE_FS, &to);
 		break;
+	case GIVE:
+		err = give(8 + next_random(random) % 8);
+		break;
 	case SYNC:
-		err = syncfs(mnt_fd);
+		err = syncfs(mnt_fd) || change_kept();
 		break;
 	default:
 		err = ioctl(mnt_fd, FIFREEZE, 0);

@@ -36,6 +36,8 @@ livepatch=/sys/kernel/livepatch/redirect_livepatch
 # Debian's arm64 kernels have no livepatch, and their kprobes never sit on ftrace
 if [ "$(uname -m)" = aarch64 ]; then arm64=1; else arm64=0; fi
 functions="plain through sleep late recurse outer inner filter observed many"
+# shellcheck disable=SC2086 # words
+probed=$(printf 'redirect_victim:rv_%s ' $functions)
 
 # call FUNCTION [A [B]]: result, and how many functions of the victim ran
 call() {
@@ -115,17 +117,6 @@ rmmod_soon() {
 	done
 }
 
-# events TYPE...: kprobe (p) or kretprobe (r) events on all functions, or none
-events() {
-	[ ! -e $tracing/events/rv ] || echo 0 >$tracing/events/rv/enable
-	echo >$tracing/kprobe_events
-	for type; do
-		for function in $functions; do
-			echo "$type:rv/${type}_$function redirect_victim:rv_$function"
-		done >>$tracing/kprobe_events
-	done
-	[ $# = 0 ] || echo 1 >$tracing/events/rv/enable
-}
 # hits EVENT: how often it was seen
 hits() { awk -v event="$1" '$1 == event { print $2 }' $tracing/kprobe_profile; }
 
@@ -153,7 +144,7 @@ probed() {
 	for type in p r; do
 		for order in "hooks first" "events first"; do
 			where="$type events there first, $order to go"
-			events "$type"
+			events "$type" "$probed"
 			if load_or_not "$where"; then
 				are_redirected "$where"
 				[ "$order" = "hooks first" ] || events
@@ -165,7 +156,7 @@ probed() {
 			are_original "$where, both gone"
 		done
 		load "$type events"
-		events "$type"
+		events "$type" "$probed"
 		unload "$type events"
 		if load_or_not "$type events of an earlier time"; then
 			are_redirected "$type events of an earlier time"
@@ -384,7 +375,7 @@ fi
 for types in p r "p r"; do
 	load "events $types"
 	# shellcheck disable=SC2086 # words
-	events $types
+	events "$types" "$probed"
 	are_redirected "events $types"
 	for type in $types; do
 		is "$(($(hits "${type}_through") > 0)) $(($(hits "${type}_observed") > 0))" "1 1" "events $types: ${type}_through and ${type}_observed have seen calls"

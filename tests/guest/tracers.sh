@@ -45,18 +45,6 @@ tracer() {
 }
 traced() { grep -c "$1" $tracing/trace; }
 
-# events TYPE...: kprobe (p) or kretprobe (r) events on all functions, or none
-events() {
-	[ ! -e $tracing/events/tracers ] || echo 0 >$tracing/events/tracers/enable
-	echo >$tracing/kprobe_events
-	for type; do
-		for function in $functions; do
-			echo "$type:tracers/${type}_$function $function"
-		done >>$tracing/kprobe_events
-	done
-	[ $# = 0 ] || echo 1 >$tracing/events/tracers/enable
-}
-
 # --- there first ---
 
 for tracer in function function_graph; do
@@ -69,7 +57,7 @@ for tracer in function function_graph; do
 	tracer nop
 done
 for type in p r; do
-	events $type
+	events $type "$functions"
 	refuses "Device or resource busy" "$type events first: modprobe" modprobe $mod
 	is "$(dmesg -c | grep -c "$mod: .* has another probe already: remove it")" 1 "$type events first: one line says why"
 	events
@@ -84,7 +72,7 @@ for tracer in function function_graph; do
 	works "$tracer"
 	tracer nop
 done
-events p r
+events "p r" "$functions"
 works "events"
 is "$(awk '$2 == 0' $tracing/kprobe_profile)" "" "events: each was hit"
 tracer function_graph
@@ -125,7 +113,7 @@ while [ $n -lt 60 ]; do
 	0) tracer function ;;
 	1) tracer function_graph ;;
 	2) tracer nop ;;
-	3) events p r ;;
+	3) events "p r" "$functions" ;;
 	4) events ;;
 	5) echo 0 >$tracing/tracing_on; echo 1 >$tracing/tracing_on ;;
 	esac

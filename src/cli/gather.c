@@ -25,6 +25,7 @@
 const struct places places = {
 	.sys_module = "/sys/module/" MODULE,
 	.mountinfo = "/proc/self/mountinfo",
+	.fstab = "/etc/fstab",
 	.proc_ext4 = "/proc/fs/ext4",
 	.lib_modules = "/lib/modules",
 	.known = "/run",
@@ -214,15 +215,26 @@ static int ignore_bad_line(struct libmnt_table *tb, const char *name, int line)
 	return 1;
 }
 
+static bool checked_at_boot(struct libmnt_table *fstab, const char *dir)
+{
+	struct libmnt_fs *fs;
+
+	fs = mnt_table_find_target(fstab, dir, MNT_ITER_FORWARD);
+	return fs && mnt_fs_get_passno(fs) > 0;
+}
+
 static void read_mounts(struct machine *m, const struct places *at)
 {
 	const char *mountinfo = at->mountinfo;
 	struct libmnt_table *table = mnt_new_table(), *seen = mnt_new_table();
+	struct libmnt_table *fstab = mnt_new_table();
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *mnt, *once;
 	int err;
 
 	initialize_ext2_error_table();
+	mnt_table_set_parser_errcb(fstab, ignore_bad_line);
+	mnt_table_parse_fstab(fstab, at->fstab);
 	mnt_table_set_parser_errcb(table, ignore_bad_line);
 	err = mnt_table_parse_file(table, mountinfo);
 	if (err || mnt_table_is_empty(table))
@@ -246,6 +258,7 @@ static void read_mounts(struct machine *m, const struct places *at)
 		read_name(name, sizeof(name), dev);
 		read_features(fs, dev, name);
 		fs->marks = read_marks(at->proc_ext4, name);
+		fs->checked_at_boot = checked_at_boot(fstab, fs->dir);
 		parse_printable(fs->device);
 		parse_printable(fs->dir);
 		once = mnt_copy_fs(NULL, mnt);
@@ -255,6 +268,7 @@ static void read_mounts(struct machine *m, const struct places *at)
 	mnt_free_iter(iter);
 	mnt_unref_table(seen);
 	mnt_unref_table(table);
+	mnt_unref_table(fstab);
 }
 
 /* --- installed kernels --- */

@@ -249,6 +249,11 @@ static void module_lines(FILE *to, const struct machine *m, bool colour)
 			c[MISSED]);
 }
 
+static bool e2fsck_first(const struct fs *fs)
+{
+	return fs->fast_commit == 1 && fs->checked_at_boot;
+}
+
 static int width(int so_far, const char *text)
 {
 	int n = strlen(text);
@@ -258,7 +263,7 @@ static int width(int so_far, const char *text)
 
 void report_table(FILE *to, const struct machine *m, bool colour)
 {
-	int i, others = 0, w = 6, w2 = 11;
+	int i, others = 0, first = 0, w = 6, w2 = 11;
 
 	report_line(to, m);
 	fprintf(to, "\nkernel     %s, upstream's fix in its ext4: %s\n",
@@ -284,10 +289,17 @@ void report_table(FILE *to, const struct machine *m, bool colour)
 		word(to, fs_protection(m, fs), colour);
 		if (fs->fast_commit == 1)
 			number(to, ", marks: ", fs->marks);
+		if (e2fsck_first(fs)) {
+			fputs(", e2fsck at boot", to);
+			first = 1;
+		}
 		if (fs->fast_commit < 0)
 			fprintf(to, " (%s)", fs->why);
 		fputc('\n', to);
 	}
+	if (first)
+		fputs("e2fsck at boot can lose what was fsynced, see RECOVERY in the man page\n",
+		      to);
 
 	for (i = 0, w = 12; i < m->nr_kernels; i++) {
 		w = width(w, m->kernels[i].release);
@@ -384,6 +396,7 @@ static struct json_object *json_fs(const struct machine *m)
 		put_bool(o, "fast_commit", m->fs[i].fast_commit);
 		put_string(o, "resize", fs_protection(m, &m->fs[i]));
 		json_object_object_add(o, "marks", json_number(m->fs[i].marks));
+		put_bool(o, "checked_at_boot", m->fs[i].checked_at_boot);
 		put_string(o, "error", m->fs[i].why);
 		json_object_array_add(list, o);
 	}

@@ -236,13 +236,18 @@ static void test_mounts(void **unused)
 	put("mountinfo", "25 1 99:1 / /a\\033[2J rw - ext4 /dev/nothing rw\n"
 			 "26 1 99:1 /x /b rw - ext4 /dev/nothing rw\n"
 			 "27 1 99:2 / /c rw - ext4 /dev/null rw\n");
+	put("fstab",
+	    "UUID=1 / ext4 defaults 0 1\ngarbage\n/dev/x /c ext4 rw 0 2\n");
 	fake.mountinfo = at("mountinfo");
+	fake.fstab = at("fstab");
 	fake.lib_modules = at("nothing");
 	read_machine(&m, &fake);
 	assert_int_equal(m.nr_fs, 2);
 	assert_string_equal(m.fs[0].dir, "/a?[2J");
 	assert_int_equal(m.fs[0].fast_commit, -1);
 	assert_int_equal(m.fs[1].fast_commit, -1);
+	assert_false(m.fs[0].checked_at_boot);
+	assert_true(m.fs[1].checked_at_boot);
 	assert_int_equal(machine_verdict(&m), VERDICT_UNKNOWN);
 
 	f = fmemopen(text, sizeof(text), "w");

@@ -98,6 +98,15 @@ says "with, nobody" 0 "OK: protected" nobody $cli check
 says "with" 0 "/dev/vdb  /mnt/fast    on           protected" $cli status
 note "$(cat /tmp/said)"
 is "$(grep -c '^module     loaded, version' /tmp/said) $(grep -c '^its file   for this kernel, not signed$' /tmp/said)" "1 1" "it is for this kernel, not signed"
+is "$(grep -c 'e2fsck at boot' /tmp/said)" 0 "without fstab e2fsck is not said"
+printf '%s\n' 'UUID=1 /mnt/plain ext4 rw 0 1' 'LABEL=x /mnt/fast ext4 rw 0 2' >/etc/fstab
+says "in fstab" 0 "protected, marks: 0, e2fsck at boot" $cli status
+is "$(grep -c 'e2fsck at boot' /tmp/said) $(grep -c '^e2fsck at boot .*, see RECOVERY' /tmp/said)" "2 1" "said of fast_commit only, and why"
+says "in fstab, json" 0 '"checked_at_boot":true' $cli status --json
+printf '%s\n' 'LABEL=x /mnt/fast ext4 rw 0 0' >/etc/fstab
+says "pass 0" 0 "/dev/vdb  /mnt/fast    on           protected, marks: 0" $cli status
+is "$(grep -c 'e2fsck at boot' /tmp/said)" 0 "pass 0: e2fsck is not said"
+rm /etc/fstab
 esc=$(printf '\033')
 is "$(grep -c "$esc" /tmp/said)" 0 "no colour in a file"
 mkdir -p /dev/pts && mount -t devpts none /dev/pts

@@ -7,9 +7,9 @@
 # at boot before it mounts, does not: the fast commits of the transaction before
 # are still in their area, ext4_fc_replay_scan() of e2fsck/journal.c says EINVAL to
 # another transaction's head, where the kernel ends its scan, and e2fsck then does
-# without the journal.
+# without the journal. It finds all if the first block of that area is zapped.
 #
-# vm: --disk 64M --disk 64M --add /sbin/dmsetup
+# vm: --disk 64M --disk 64M --add /sbin/dmsetup --add /sbin/debugfs --add /sbin/dumpe2fs
 . /lib/test.sh
 
 PATH=$PATH:/test
@@ -70,6 +70,21 @@ mv /mnt/old /mnt/new
 /test/fcr write /mnt/c1 c1 >/dev/null
 is "$(fc_stat dm-0 commits)" "$commits" "behind the rename of a directory an fsync is a full commit"
 recovered "after a full commit" 0 b1 b2 b3 c1
+# Safe only where e2fsck would say EINVAL: the head's tid is not the one that comes
+# after the last commit's
+cut
+debugfs -R 'logdump -S' /dev/vdb 2>/dev/null >/tmp/log
+sequence=$(sed -n 's/^Found expected sequence \([0-9]*\), type 2.*/\1/p' /tmp/log | tail -n 1)
+tid=$(sed -n 's/^tag HEAD.*tid //p' /tmp/log | tail -n 1)
+is $((tid <= sequence)) 1 "the fast commits are of an earlier transaction"
+note "the last commit $sequence, the fast commits' head $tid"
+block=$(dumpe2fs -h /dev/vdb 2>/dev/null | awk -F: '
+	$1 == "Total journal blocks" { n += $2 } $1 == "Fast commit length" { n -= $2 } END { print n + 1 }')
+ok "their first block in the journal is $block: zapped" debugfs -w -R "zap_block -f <8> $block" /dev/vdb
+e2fsck -p /dev/vdb >/tmp/e2fsck 2>&1
+note "e2fsck -p: exit $?, $(tr '\n' ';' </tmp/e2fsck)"
+there "after a full commit, recovered by e2fsck -p behind a zap" 4 b1 b2 b3 c1
+
 write d
 is $(($(fc_stat dm-0 commits) > commits)) 1 "the next are fast commits"
 recovered "after fast commits again" 7 b1 b2 b3 c1 d1 d2 d3

@@ -26,6 +26,7 @@ const struct places places = {
 	.sys_module = "/sys/module/" MODULE,
 	.mountinfo = "/proc/self/mountinfo",
 	.fstab = "/etc/fstab",
+	.proc = "/proc",
 	.proc_ext4 = "/proc/fs/ext4",
 	.lib_modules = "/lib/modules",
 	.known = "/run",
@@ -215,6 +216,19 @@ static int ignore_bad_line(struct libmnt_table *tb, const char *name, int line)
 	return 1;
 }
 
+/* On the kernel's command line, for all filesystems */
+static bool skips_e2fsck(const char *proc)
+{
+	char line[4096], *rest = line, *word;
+
+	read_file(proc, "cmdline", line, sizeof(line));
+	while ((word = strsep(&rest, "\n "))) {
+		if (!strcmp(word, "fsck.mode=skip"))
+			return true;
+	}
+	return false;
+}
+
 static bool checked_at_boot(struct libmnt_table *fstab, const char *dir)
 {
 	struct libmnt_fs *fs;
@@ -258,7 +272,8 @@ static void read_mounts(struct machine *m, const struct places *at)
 		read_name(name, sizeof(name), dev);
 		read_features(fs, dev, name);
 		fs->marks = read_marks(at->proc_ext4, name);
-		fs->checked_at_boot = checked_at_boot(fstab, fs->dir);
+		fs->checked_at_boot = !skips_e2fsck(at->proc) &&
+				      checked_at_boot(fstab, fs->dir);
 		parse_printable(fs->device);
 		parse_printable(fs->dir);
 		once = mnt_copy_fs(NULL, mnt);

@@ -47,7 +47,7 @@ struct fs {
 	int fast_commit; /* -1: not known, see why */
 	char why[96];
 	long marks; /* of resizes since it was mounted; -1: not known */
-	bool checked_at_boot; /* by e2fsck, as fstab says, before it is mounted */
+	bool checked_at_boot; /* by e2fsck before it is mounted, as fstab has it */
 };
 
 /* An installed kernel, and the module's file for it */
@@ -78,6 +78,7 @@ struct places {
 	const char *sys_module;
 	const char *mountinfo;
 	const char *fstab;
+	const char *proc;
 	const char *proc_ext4;
 	const char *lib_modules;
 	const char *known; /* what selftest has found out since boot */

@@ -240,6 +240,7 @@ static void test_mounts(void **unused)
 	    "UUID=1 / ext4 defaults 0 1\ngarbage\n/dev/x /c ext4 rw 0 2\n");
 	fake.mountinfo = at("mountinfo");
 	fake.fstab = at("fstab");
+	fake.proc = dir;
 	fake.lib_modules = at("nothing");
 	read_machine(&m, &fake);
 	assert_int_equal(m.nr_fs, 2);
@@ -270,6 +271,12 @@ static void test_mounts(void **unused)
 	report_table(f, &m, true);
 	fclose(f);
 	assert_non_null(strstr(text, "\033[33mnot known\033[0m"));
+	free_machine(&m);
+
+	put("cmdline", "quiet fsck.mode=skip\n");
+	read_machine(&m, &fake);
+	assert_int_equal(m.nr_fs, 2);
+	assert_false(m.fs[1].checked_at_boot);
 	free_machine(&m);
 }
 

@@ -55,7 +55,7 @@ recovered() {
 
 mkdir /recovered
 dmsetup create --noudevsync fs --table "0 131072 linear /dev/vda 0" || bail dmsetup
-mke2fs -q -F -t ext4 -b 1024 -O fast_commit $dev || bail mke2fs
+mke2fs -q -F -t ext4 -b 1024 -O fast_commit $dev 60000 || bail mke2fs
 # No commit by the timer
 mount -o commit=1000 $dev /mnt || bail mount
 note "$(e2fsck -V 2>&1 | head -n 1)"
@@ -88,6 +88,14 @@ there "after a full commit, recovered by e2fsck -p behind a zap" 4 b1 b2 b3 c1
 write d
 is $(($(fc_stat dm-0 commits) > commits)) 1 "the next are fast commits"
 recovered "after fast commits again" 7 b1 b2 b3 c1 d1 d2 d3
+
+# The module's promise is of the kernel's recovery
+ok "modprobe" modprobe ext4_fc_resize_fix
+is "$(/test/fcr extend /mnt 60064)" 0 "a resize"
+/test/fcr write /mnt/e1 e1 >/dev/null
+recovered "with the module, after a resize and an fsync" 0 e1
+/test/fcr write /mnt/e2 e2 >/dev/null
+recovered "after the second fsync" 2 e1 e2
 
 umount /mnt
 finish

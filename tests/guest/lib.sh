@@ -59,14 +59,14 @@ says() {
 # events [TYPES FUNCTIONS]: a trace event TYPE_FUNCTION, kprobe (p) or kretprobe (r),
 # on each of these words; none: all go
 events() {
-	events=/sys/kernel/debug/tracing/events/test
+	events=/sys/kernel/tracing/events/test
 	[ ! -e $events ] || echo 0 >$events/enable
-	echo >/sys/kernel/debug/tracing/kprobe_events
+	echo >/sys/kernel/tracing/kprobe_events
 	[ $# != 0 ] || return 0
 	for event in $1; do
 		for function in $2; do
 			echo "$event:test/${event}_${function#*:rv_} $function"
-		done >>/sys/kernel/debug/tracing/kprobe_events
+		done >>/sys/kernel/tracing/kprobe_events
 	done
 	echo 1 >$events/enable
 }

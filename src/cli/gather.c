@@ -248,7 +248,8 @@ static void read_mounts(struct machine *m, const struct places *at)
 
 	initialize_ext2_error_table();
 	mnt_table_set_parser_errcb(fstab, ignore_bad_line);
-	mnt_table_parse_fstab(fstab, at->fstab);
+	if (!skips_e2fsck(at->proc))
+		mnt_table_parse_fstab(fstab, at->fstab);
 	mnt_table_set_parser_errcb(table, ignore_bad_line);
 	err = mnt_table_parse_file(table, mountinfo);
 	if (err || mnt_table_is_empty(table))
@@ -272,8 +273,7 @@ static void read_mounts(struct machine *m, const struct places *at)
 		read_name(name, sizeof(name), dev);
 		read_features(fs, dev, name);
 		fs->marks = read_marks(at->proc_ext4, name);
-		fs->checked_at_boot = !skips_e2fsck(at->proc) &&
-				      checked_at_boot(fstab, fs->dir);
+		fs->checked_at_boot = checked_at_boot(fstab, fs->dir);
 		parse_printable(fs->device);
 		parse_printable(fs->dir);
 		once = mnt_copy_fs(NULL, mnt);

@@ -249,11 +249,6 @@ static void module_lines(FILE *to, const struct machine *m, bool colour)
 			c[MISSED]);
 }
 
-static bool e2fsck_first(const struct fs *fs)
-{
-	return fs->fast_commit == 1 && fs->checked_at_boot;
-}
-
 static int width(int so_far, const char *text)
 {
 	int n = strlen(text);
@@ -289,7 +284,7 @@ void report_table(FILE *to, const struct machine *m, bool colour)
 		word(to, fs_protection(m, fs), colour);
 		if (fs->fast_commit == 1)
 			number(to, ", marks: ", fs->marks);
-		if (e2fsck_first(fs)) {
+		if (fs->fast_commit == 1 && fs->checked_at_boot) {
 			fputs(", e2fsck at boot", to);
 			first = 1;
 		}

@@ -9,7 +9,7 @@
 # another transaction's head, where the kernel ends its scan, and e2fsck then does
 # without the journal. It finds all if the first block of that area is zapped.
 #
-# vm: --disk 64M --disk 64M --add /sbin/dmsetup --add /sbin/debugfs --add /sbin/dumpe2fs
+# vm: --disk 64M --disk 64M --add /sbin/dmsetup
 . /lib/test.sh
 
 PATH=$PATH:/test
@@ -41,16 +41,21 @@ there() {
 	is $found "$want" "$where: $want of $# files that were fsynced or synced are there"
 }
 
+# by_e2fsck WHAT WANT FILE...
+by_e2fsck() {
+	e2fsck -p /dev/vdb >/tmp/e2fsck 2>&1
+	note "e2fsck -p: exit $?, $(tr '\n' ';' </tmp/e2fsck)"
+	there "$@"
+}
+
 # recovered WHAT BY_E2FSCK FILE...: by the kernel all
 recovered() {
-	what=$1 by_e2fsck=$2
+	what=$1 want_e2fsck=$2
 	shift 2
 	cut
 	there "$what, recovered by the kernel" $# "$@"
 	cut
-	e2fsck -p /dev/vdb >/tmp/e2fsck 2>&1
-	note "e2fsck -p: exit $?, $(tr '\n' ';' </tmp/e2fsck)"
-	there "$what, recovered by e2fsck -p" "$by_e2fsck" "$@"
+	by_e2fsck "$what, recovered by e2fsck -p" "$want_e2fsck" "$@"
 }
 
 mkdir /recovered
@@ -81,9 +86,7 @@ note "the last commit $sequence, the fast commits' head $tid"
 block=$(dumpe2fs -h /dev/vdb 2>/dev/null | awk -F: '
 	$1 == "Total journal blocks" { n += $2 } $1 == "Fast commit length" { n -= $2 } END { print n + 1 }')
 ok "their first block in the journal is $block: zapped" debugfs -w -R "zap_block -f <8> $block" /dev/vdb
-e2fsck -p /dev/vdb >/tmp/e2fsck 2>&1
-note "e2fsck -p: exit $?, $(tr '\n' ';' </tmp/e2fsck)"
-there "after a full commit, recovered by e2fsck -p behind a zap" 4 b1 b2 b3 c1
+by_e2fsck "after a full commit, recovered by e2fsck -p behind a zap" 4 b1 b2 b3 c1
 
 write d
 is $(($(fc_stat dm-0 commits) > commits)) 1 "the next are fast commits"

@@ -37,7 +37,7 @@ livepatch=/sys/kernel/livepatch/redirect_livepatch
 if [ "$(uname -m)" = aarch64 ]; then arm64=1; else arm64=0; fi
 functions="plain through sleep late recurse outer inner filter observed many"
 # shellcheck disable=SC2086 # words
-probed=$(printf 'redirect_victim:rv_%s ' $functions)
+victims=$(printf 'redirect_victim:rv_%s ' $functions)
 
 # call FUNCTION [A [B]]: result, and how many functions of the victim ran
 call() {
@@ -144,7 +144,7 @@ probed() {
 	for type in p r; do
 		for order in "hooks first" "events first"; do
 			where="$type events there first, $order to go"
-			events "$type" "$probed"
+			events "$type" "$victims"
 			if load_or_not "$where"; then
 				are_redirected "$where"
 				[ "$order" = "hooks first" ] || events
@@ -156,7 +156,7 @@ probed() {
 			are_original "$where, both gone"
 		done
 		load "$type events"
-		events "$type" "$probed"
+		events "$type" "$victims"
 		unload "$type events"
 		if load_or_not "$type events of an earlier time"; then
 			are_redirected "$type events of an earlier time"
@@ -374,8 +374,7 @@ fi
 
 for types in p r "p r"; do
 	load "events $types"
-	# shellcheck disable=SC2086 # words
-	events "$types" "$probed"
+	events "$types" "$victims"
 	are_redirected "events $types"
 	for type in $types; do
 		is "$(($(hits "${type}_through") > 0)) $(($(hits "${type}_observed") > 0))" "1 1" "events $types: ${type}_through and ${type}_observed have seen calls"

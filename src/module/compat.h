@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What this module takes from ext4, and how it differs between kernels
+ * What this module takes from the kernel that no header declares, and how it
+ * differs between versions
  *
- * The functions are private to ext4, so their prototypes are restated here,
+ * The functions of ext4 are private to it, so their prototypes are restated here,
  * each the widest of all versions: on x86-64 and arm64 a surplus register
  * argument and an unused return register are harmless. All calls of them are
  * direct on x86-64 (static_call): functions whose address the kernel never
  * takes lose their ENDBR at boot when it has IBT, and clang's kCFI checks
- * indirect calls as well.
+ * indirect calls, also for the prototype.
  */
 #ifndef EXT4_FC_RESIZE_FIX_COMPAT_H
 #define EXT4_FC_RESIZE_FIX_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/ftrace.h>
 #include <linux/jbd2.h>
 #include <linux/static_call.h>
+#include <linux/task_work.h>
 
 struct ext4_super_block;
 struct ext4_new_group_data;
@@ -47,6 +50,18 @@ typedef int ext4_resize_end_fn(struct super_block *sb,
 			       unsigned long update_backups);
 
 typedef int ext4_force_commit_fn(struct super_block *sb);
+typedef int ext4_fc_commit_fn(journal_t *journal, tid_t tid);
+
+/* Not from the header: a kernel with TRIM_UNUSED_KSYMS may not export it */
+typedef int jbd2_complete_transaction_fn(journal_t *journal, tid_t tid);
+
+/*
+ * Exported by no kernel; these arguments since 5.10, 91989c707884 ("task_work: cleanup
+ * notification modes")
+ */
+typedef int task_work_add_fn(struct task_struct *task,
+			     struct callback_head *work,
+			     enum task_work_notify_mode mode);
 
 DECLARE_STATIC_CALL(ext4_group_extend, ext4_group_extend_fn);
 DECLARE_STATIC_CALL(ext4_group_add, ext4_group_add_fn);
@@ -54,5 +69,33 @@ DECLARE_STATIC_CALL(ext4_fc_mark_ineligible, ext4_fc_mark_ineligible_fn);
 DECLARE_STATIC_CALL(ext4_resize_begin, ext4_resize_begin_fn);
 DECLARE_STATIC_CALL(ext4_resize_end, ext4_resize_end_fn);
 DECLARE_STATIC_CALL(ext4_force_commit, ext4_force_commit_fn);
+DECLARE_STATIC_CALL(ext4_fc_commit, ext4_fc_commit_fn);
+DECLARE_STATIC_CALL(jbd2_complete_transaction, jbd2_complete_transaction_fn);
+DECLARE_STATIC_CALL(task_work_add, task_work_add_fn);
+
+/*
+ * What an ftrace_ops on x86-64 gets: pt_regs up to 5.10, and all of them only
+ * if it asks; ftrace_regs, with the arguments in any case, since 5.11,
+ * d19ad0775dcd ("ftrace: Have the callbacks receive a struct ftrace_regs instead
+ * of pt_regs"), 02a474ca266a ("ftrace/x86: Allow for arguments to be passed in to
+ * ftrace_regs by default"). The functions to look into them since 6.2,
+ * 94d095ffa0e1 ("ftrace: abstract DYNAMIC_FTRACE_WITH_ARGS accesses").
+ */
+#ifdef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
+#define COMPAT_FTRACE_FLAGS   0
+#define compat_pt_regs(fregs) (&(fregs)->regs)
+#else
+#define COMPAT_FTRACE_FLAGS   FTRACE_OPS_FL_SAVE_REGS
+#define ftrace_regs	      pt_regs
+#define compat_pt_regs(fregs) (fregs)
+#endif
+
+#ifndef ftrace_regs_get_argument
+#define ftrace_regs_get_argument(fregs, n) \
+	regs_get_kernel_argument(compat_pt_regs(fregs), n)
+#undef ftrace_regs_set_instruction_pointer
+#define ftrace_regs_set_instruction_pointer(fregs, ip) \
+	instruction_pointer_set(compat_pt_regs(fregs), ip)
+#endif
 
 #endif

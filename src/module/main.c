@@ -3,8 +3,9 @@
  * ext4_fc_resize_fix - make online resize of ext4 safe under fast commit
  *
  * mark.c is upstream's fix of two resize ioctls. hold.c enforces two rules
- * that no kernel has, for resize and flush. redirect.c is how both get hold of
- * kernel functions. Here all is put in place and taken away.
+ * that no kernel has, for resize and flush. resize.c knows
+ * which resizes are going on. redirect.c is how they get hold of kernel functions.
+ * Here all is put in place and taken away.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -14,59 +15,66 @@
 
 #include "fix.h"
 
-/* The functions, and what runs in their place */
-struct redirect redirects[HOLD_NR] = {
-	[FIX_MARK_INELIGIBLE] = {
-		.symbol = "ext4_fc_mark_ineligible",
-		.wanted = mark_watch,
-	},
-	[FIX_RESIZE_END] = {
-		.symbol = "ext4_resize_end",
-		.replacement = hold_resize_end,
-	},
-	[FIX_GROUP_EXTEND] = {
-		.symbol = "ext4_group_extend",
-		.replacement = mark_group_extend,
-	},
-	[FIX_GROUP_ADD] = {
-		.symbol = "ext4_group_add",
-		.replacement = mark_group_add,
-	},
-	[FIX_RESIZE_BEGIN] = {
-		.symbol = "ext4_resize_begin",
-		.replacement = hold_resize_begin,
-	},
+DEFINE_STATIC_CALL_NULL(ext4_group_extend, ext4_group_extend_fn);
+DEFINE_STATIC_CALL_NULL(ext4_group_add, ext4_group_add_fn);
+DEFINE_STATIC_CALL_NULL(ext4_fc_mark_ineligible, ext4_fc_mark_ineligible_fn);
+DEFINE_STATIC_CALL_NULL(ext4_resize_begin, ext4_resize_begin_fn);
+DEFINE_STATIC_CALL_NULL(ext4_resize_end, ext4_resize_end_fn);
+DEFINE_STATIC_CALL_NULL(ext4_force_commit, ext4_force_commit_fn);
+DEFINE_STATIC_CALL_NULL(ext4_fc_commit, ext4_fc_commit_fn);
+DEFINE_STATIC_CALL_NULL(jbd2_complete_transaction,
+			jbd2_complete_transaction_fn);
+DEFINE_STATIC_CALL_NULL(task_work_add, task_work_add_fn);
+
+DEFINE_REDIRECT(ext4_group_extend, mark_group_extend);
+DEFINE_REDIRECT(ext4_group_add, mark_group_add);
+DEFINE_REDIRECT_WATCH(ext4_fc_mark_ineligible);
+DEFINE_REDIRECT(ext4_resize_begin, resize_begin);
+DEFINE_REDIRECT(ext4_resize_end, resize_end);
+DEFINE_REDIRECT(ext4_fc_commit, hold_fc_commit);
+
+/*
+ * The functions, and what runs in their place. For one more:
+ * - compat.h: its prototype, the widest of all versions, and DECLARE_STATIC_CALL()
+ * - above: DEFINE_STATIC_CALL_NULL(), and DEFINE_REDIRECT() if it is hooked
+ * - fix.h: its place in the enum. Here: the entry, by which redirect_find() sets
+ *   the static call; so there is none that is not set
+ * - its replacement: begins with redirect_enter(), calls the original, if it does,
+ *   by redirect_pass(), ends with redirect_return()
+ * - a counter, if it needs one: stats.h
+ * - tests: by name in load.sh (misspelt), depth.sh, ibt.sh, tracers.sh
+ */
+struct redirect fix_redirects[FIX_NR] = {
 	[FIX_SELFTEST] = REDIRECT_SELFTEST,
-	[HOLD_FORCE_COMMIT] = {
-		.symbol = "ext4_force_commit",
-	},
-	[HOLD_FC_COMMIT] = {
-		.symbol = "ext4_fc_commit",
-		.replacement = hold_fc_commit,
-		.wanted = hold_wanted,
-	},
+	[FIX_TASK_WORK_ADD] = REDIRECT_CALL(task_work_add),
+	[FIX_MARK_INELIGIBLE] =
+		REDIRECT_WATCH(ext4_fc_mark_ineligible, mark_watch),
+	[FIX_RESIZE_BEGIN] = REDIRECT(ext4_resize_begin, resize_begin, NULL),
+	[FIX_RESIZE_END] = REDIRECT(ext4_resize_end, resize_end, NULL),
+	[FIX_GROUP_EXTEND] =
+		REDIRECT(ext4_group_extend, mark_group_extend, NULL),
+	[FIX_GROUP_ADD] = REDIRECT(ext4_group_add, mark_group_add, NULL),
+	[FIX_FORCE_COMMIT] = REDIRECT_CALL(ext4_force_commit),
+	[FIX_COMPLETE_TRANSACTION] = REDIRECT_CALL(jbd2_complete_transaction),
+	[FIX_FC_COMMIT] = REDIRECT(ext4_fc_commit, hold_fc_commit, hold_wanted),
 };
 
-bool hold = true;
-module_param(hold, bool, 0444);
-MODULE_PARM_DESC(hold, "1: also hold and flush rule, 0: upstream's fix only");
+bool fix_hold = true;
+module_param_named(hold, fix_hold, bool, 0444);
+MODULE_PARM_DESC(hold, "1: all rules, 0: upstream's fix only");
 
-bool disable;
-module_param(disable, bool, 0444);
+bool fix_disable;
+module_param_named(disable, fix_disable, bool, 0444);
 MODULE_PARM_DESC(disable, "1: hook nothing, protect nothing");
 
 static struct file_system_type *ext4;
-
-/* The address of what the table names, as the type that is called */
-#define SET_CALL(name, index) \
-	static_call_update(name, (name##_fn *)redirects[index].addr)
 
 static int __init fix_init(void)
 {
 	int nr = fix_nr();
 	int err;
 
-	if (disable) {
+	if (fix_disable) {
 		err = fix_sysfs_create();
 		if (!err)
 			pr_warn("disable=1: nothing is hooked, nothing is protected\n");
@@ -80,38 +88,28 @@ static int __init fix_init(void)
 		return -ENODEV;
 	}
 
-	err = redirect_find(redirects, nr);
+	err = redirect_find(fix_redirects, nr);
 	if (err)
 		goto put_ext4;
-
-	SET_CALL(ext4_fc_mark_ineligible, FIX_MARK_INELIGIBLE);
-	SET_CALL(ext4_resize_end, FIX_RESIZE_END);
-	SET_CALL(ext4_group_extend, FIX_GROUP_EXTEND);
-	SET_CALL(ext4_group_add, FIX_GROUP_ADD);
-	SET_CALL(ext4_resize_begin, FIX_RESIZE_BEGIN);
-	if (hold)
-		SET_CALL(ext4_force_commit, HOLD_FORCE_COMMIT);
 
 	err = fix_sysfs_create();
 	if (err) {
 		pr_err("no sysfs files (error %d)\n", err);
-		goto remove;
+		goto put_ext4;
 	}
 
-	err = redirect_arm(redirects, nr);
+	err = redirect_arm(fix_redirects, nr);
 	if (err)
 		goto remove_sysfs;
 
-	pr_info("ext4 online resize on %s (ext4 %s) is %s\n",
+	pr_info("ext4 online resize on %s (ext4 %s) is %s (hold=%d)\n",
 		init_utsname()->release, ext4->owner ? "module" : "built in",
-		fix_state());
+		fix_state(), fix_hold);
 	fix_watch_begin();
 	return 0;
 
 remove_sysfs:
 	fix_sysfs_remove();
-remove:
-	redirect_remove(redirects, nr);
 put_ext4:
 	module_put(ext4->owner);
 	return err;
@@ -120,11 +118,11 @@ put_ext4:
 static void __exit fix_exit(void)
 {
 	fix_sysfs_remove();
-	if (disable)
+	if (fix_disable)
 		return;
 
 	fix_watch_end();
-	redirect_remove(redirects, fix_nr());
+	redirect_remove(fix_redirects, fix_nr());
 	module_put(ext4->owner);
 	pr_info("unloaded: ext4 online resize is not protected any more\n");
 }

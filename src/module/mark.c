@@ -23,49 +23,48 @@
 
 #include "fix.h"
 
-DEFINE_STATIC_CALL_NULL(ext4_group_extend, ext4_group_extend_fn);
-DEFINE_STATIC_CALL_NULL(ext4_group_add, ext4_group_add_fn);
-DEFINE_STATIC_CALL_NULL(ext4_fc_mark_ineligible, ext4_fc_mark_ineligible_fn);
-
-static void mark(struct super_block *sb, enum fix_stat stat)
+static void mark(struct super_block *sb, atomic_long_t *marks)
 {
 	static_call(ext4_fc_mark_ineligible)(sb, EXT4_FC_REASON_RESIZE, NULL);
-	atomic_long_inc(&stats[stat]);
+	atomic_long_inc(marks);
 }
 
-static noinline void mark_after(struct super_block *sb, enum fix_stat stat)
+/* noinline: once in the module, not in each of its two callers */
+static noinline void mark_after(struct super_block *sb, atomic_long_t *marks)
 {
-	struct resize *r = hold_find(sb, current);
-	bool kernel_marks = atomic_long_read(&stats[STAT_KERNEL_MARKS]);
+	struct resize *r = resize_find(sb, current);
+	bool kernel_marks = atomic_long_read(fix_stat(kernel_marks));
 
 	if (!kernel_marks)
-		mark(sb, stat);
+		mark(sb, marks);
 
 	/* Not there if the ioctl began before this module was loaded */
 	if (r) {
-		r->stat = stat;
 		r->marked = !kernel_marks;
-		r->group_op = true;
+		r->marks = marks;
 	}
 }
 
 int mark_group_extend(struct super_block *sb, struct ext4_super_block *es,
 		      unsigned long long n_blocks)
 {
-	int err =
-		redirect_pass(&redirects[FIX_GROUP_EXTEND],
-			      static_call(ext4_group_extend)(sb, es, n_blocks));
+	int err;
 
-	mark_after(sb, STAT_MARKS_GROUP_EXTEND);
+	redirect_enter(&fix_redirects[FIX_GROUP_EXTEND]);
+	err = redirect_pass(&fix_redirects[FIX_GROUP_EXTEND],
+			    static_call(ext4_group_extend)(sb, es, n_blocks));
+	mark_after(sb, fix_stat(marks_group_extend));
 	return redirect_return(err);
 }
 
 int mark_group_add(struct super_block *sb, struct ext4_new_group_data *input)
 {
-	int err = redirect_pass(&redirects[FIX_GROUP_ADD],
-				static_call(ext4_group_add)(sb, input));
+	int err;
 
-	mark_after(sb, STAT_MARKS_GROUP_ADD);
+	redirect_enter(&fix_redirects[FIX_GROUP_ADD]);
+	err = redirect_pass(&fix_redirects[FIX_GROUP_ADD],
+			    static_call(ext4_group_add)(sb, input));
+	mark_after(sb, fix_stat(marks_group_add));
 	return redirect_return(err);
 }
 
@@ -74,7 +73,7 @@ int mark_group_add(struct super_block *sb, struct ext4_new_group_data *input)
  * @sb: first argument of ext4_fc_mark_ineligible()
  * @reason: its second
  *
- * Context: probe handler, on each call of ext4_fc_mark_ineligible().
+ * Context: hook, on each call of ext4_fc_mark_ineligible() from outside.
  * Return: false, the call goes on as it is.
  */
 notrace bool mark_watch(unsigned long sb, unsigned long reason)
@@ -82,8 +81,8 @@ notrace bool mark_watch(unsigned long sb, unsigned long reason)
 	struct resize *r;
 
 	if ((int)reason == EXT4_FC_REASON_RESIZE) {
-		r = hold_find((struct super_block *)sb, current);
-		if (r && r->group_op)
+		r = resize_find((struct super_block *)sb, current);
+		if (r && r->marks)
 			r->kernel_marked = true;
 	}
 	return false;
@@ -102,13 +101,13 @@ NOKPROBE_SYMBOL(mark_watch);
  */
 void mark_resize_end(struct resize *r)
 {
-	if (!r->group_op)
+	if (!r->marks)
 		return;
 
 	if (r->kernel_marked) {
-		if (!atomic_long_xchg(&stats[STAT_KERNEL_MARKS], 1))
+		if (!atomic_long_xchg(fix_stat(kernel_marks), 1))
 			pr_info("this kernel has upstream's fix, it marks by itself: no further marks from this module\n");
 	} else if (!r->marked) {
-		mark(r->sb, r->stat);
+		mark(r->sb, r->marks);
 	}
 }

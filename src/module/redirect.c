@@ -2,185 +2,126 @@
 /*
  * redirect - run a function of this module in place of a kernel function
  *
- * The probe handler sets the instruction pointer to the replacement and
- * returns 1 ("Changing Execution Path" in Documentation/trace/kprobes.rst).
- * An optimised kprobe would ignore that; having a post_handler prevents the
- * optimisation, and makes a kprobe that sits on ftrace claim the function
- * (FTRACE_OPS_FL_IPMODIFY), so that a livepatch of the same function and we
- * cannot both be there: whoever comes second gets EBUSY.
+ * The hook on the entry of the function sets the instruction pointer to the
+ * replacement. How a function is hooked, and how the replacement gets to the
+ * original without being sent to itself, is the back end's: redirect_ftrace.c
+ * or redirect_kprobe.c. Kbuild takes one.
  *
- * The replacement calls the original at its probed address, and that call has
- * to pass. It is told from a call from outside by the task, not by the return
- * address, which the function_graph tracer and kretprobes replace. The pass is
- * good for one call: the handler takes it off the list, so a recursion inside
- * the original is redirected like a call from outside.
+ * There are two since neither is good everywhere. A kprobe on ftrace can be
+ * switched off by two files that any tracing tool writes to, and bpf trampolines
+ * that are there when it is armed ignore what it does to the instruction
+ * pointer: the kernel tells them only in register_ftrace_function(), which the
+ * first kprobe of its kind calls, and no other. And ftrace cannot change the
+ * instruction pointer on arm64, nor is it there in every kernel.
  *
  * Who may still be inside when the module goes
  *
- *   The handler takes a reference on the module before it sends a task into
- *   a replacement, and redirect_return() drops it: while a task is inside,
+ *   The hook takes a reference on the module before it sends a task into a
+ *   replacement, and redirect_return() drops it: while a task is inside,
  *   asleep or not, rmmod says "in use". Once rmmod has begun,
  *   try_module_get() fails and calls go to the original. Between its
  *   module_put() and the end of its last function in this module a task may
  *   be preempted but does not sleep: synchronize_rcu_tasks() in
- *   redirect_remove() waits for it. Handlers themselves are waited for by
- *   unregister_kprobes(). An init that fails is not covered by references,
- *   the module is freed regardless; therefore nothing is redirected before
- *   all is armed (redirect_live).
+ *   redirect_remove() waits for it. So it does for tasks in the stubs of
+ *   redirect.h. redirect_unhook() waits for tasks in the hook itself. An init
+ *   that fails is not covered by references, the module is freed regardless;
+ *   therefore nothing but the self-test is redirected before all is hooked
+ *   (redirect_live).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/rcupdate.h>
-#include <linux/spinlock.h>
+#include <linux/slab.h>
 
 #include "redirect.h"
 
-static DEFINE_RAW_SPINLOCK(redirect_lock);
-static HLIST_HEAD(redirect_passes);
 static bool redirect_live;
 
-/*
- * Whether this is the original being called by its replacement. A pass is
- * added by the task that is looking for it, so this task sees its own without
- * the lock; the lock is for the list.
+/**
+ * redirect_send() - is this call to be redirected?
+ * @r: the function that is called
+ * @arg0: its first argument
+ * @arg1: its second
+ *
+ * Context: in the hook, must not sleep.
+ * Return: true: yes, with a reference on the module, which redirect_return()
+ * drops.
  */
-static notrace bool redirect_take_pass(struct redirect *r)
+notrace bool redirect_send(struct redirect *r, unsigned long arg0,
+			   unsigned long arg1)
 {
-	struct redirect_pass *pass;
-	unsigned long flags;
-	bool found = false;
-
-	if (hlist_empty(&redirect_passes))
+	if (r->wanted && !r->wanted(arg0, arg1))
 		return false;
-
-	raw_spin_lock_irqsave(&redirect_lock, flags);
-	hlist_for_each_entry(pass, &redirect_passes, node) {
-		if (pass->task == current && pass->redirect == r) {
-			hlist_del_init(&pass->node);
-			found = true;
-			break;
-		}
-	}
-	raw_spin_unlock_irqrestore(&redirect_lock, flags);
-	return found;
-}
-NOKPROBE_SYMBOL(redirect_take_pass);
-
-static notrace int redirect_handler(struct kprobe *kp, struct pt_regs *regs)
-{
-	struct redirect *r = container_of(kp, struct redirect, kp);
-
-	/* First: a pass must not outlive the call that it is for */
-	if (redirect_take_pass(r))
-		return 0;
-	if (r->wanted && !r->wanted(regs_get_kernel_argument(regs, 0),
-				    regs_get_kernel_argument(regs, 1)))
-		return 0;
+	/* Called by this module only, which waits for it: no reference */
+	if (r->replacement == redirect_selftest_replacement)
+		return true;
 	if (!r->replacement || !READ_ONCE(redirect_live) ||
 	    !try_module_get(THIS_MODULE))
-		return 0;
+		return false;
 
-	instruction_pointer_set(regs, (unsigned long)r->replacement);
-	return 1;
+	atomic_long_inc(&r->sent);
+	return true;
 }
-NOKPROBE_SYMBOL(redirect_handler);
+NOKPROBE_SYMBOL(redirect_send);
 
-static notrace void redirect_post_handler(struct kprobe *kp,
-					  struct pt_regs *regs,
-					  unsigned long flags)
+/* The address of a function by its name; kp is left registered if there is no error */
+static int redirect_find_one(struct redirect *r, struct kprobe *kp)
 {
-}
-NOKPROBE_SYMBOL(redirect_post_handler);
+	int err;
 
-void redirect_pass_begin(struct redirect_pass *pass, struct redirect *r)
-{
-	unsigned long flags;
+	kp->symbol_name = r->symbol;
+	kp->flags = KPROBE_FLAG_DISABLED;
+	err = register_kprobe(kp);
+	if (err == -ENOENT)
+		pr_err("%s() not found: this version does not know this kernel, look for a newer one\n",
+		       r->symbol);
+	else if (err)
+		pr_err("%s() cannot be probed (error %d)\n", r->symbol, err);
+	if (err)
+		return err;
 
-	pass->task = current;
-	pass->redirect = r;
-	raw_spin_lock_irqsave(&redirect_lock, flags);
-	hlist_add_head(&pass->node, &redirect_passes);
-	raw_spin_unlock_irqrestore(&redirect_lock, flags);
-}
-
-/* The pass is still there if the probe is silent: ftrace or kprobes are off */
-void redirect_pass_end(struct redirect_pass *pass)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&redirect_lock, flags);
-	hlist_del_init(&pass->node);
-	raw_spin_unlock_irqrestore(&redirect_lock, flags);
-}
-
-/* All in one call: it waits for the handlers once, not for each probe */
-static void redirect_unregister(struct redirect *redirects, int nr)
-{
-	struct kprobe *kps[REDIRECT_MAX];
-	int i;
-
-	for (i = 0; i < nr; i++)
-		kps[i] = &redirects[i].kp;
-	unregister_kprobes(kps, nr);
+	r->addr = redirect_call_addr(r, kp);
+	if (!r->addr) {
+		pr_err("%s() was compiled without the call of the function tracer, it cannot be hooked\n",
+		       r->symbol);
+		unregister_kprobe(kp);
+		return -EOPNOTSUPP;
+	}
+	__static_call_update(r->key, r->tramp, r->addr);
+	return 0;
 }
 
 /**
- * redirect_find() - find the functions and prepare their probes
+ * redirect_find() - find the functions
  * @redirects: the functions
  * @nr: how many
  *
- * Sets @addr of each. Nothing is armed yet.
+ * Sets static_call() of each. Nothing is hooked yet. The address of a function
+ * comes from a kprobe that is registered, never armed, and gone again when this
+ * returns.
  *
  * Context: may sleep.
- * Return: 0, the errno of register_kprobe() (ENOENT: no such function) or EBUSY
- * (another probe is there) with nothing left registered and the function named
- * in the log; E2BIG for more than REDIRECT_MAX.
+ * Return: 0; or, with the function named in the log, the errno of
+ * register_kprobe() (ENOENT: no such function) or EOPNOTSUPP (it cannot be
+ * hooked); ENOMEM.
  */
 int redirect_find(struct redirect *redirects, int nr)
 {
-	int i, err;
+	struct kprobe *kp = kcalloc(nr, sizeof(*kp), GFP_KERNEL);
+	struct kprobe **kps = kcalloc(nr, sizeof(*kps), GFP_KERNEL);
+	int i, err = kp && kps ? 0 : -ENOMEM;
 
-	if (nr > REDIRECT_MAX)
-		return -E2BIG;
-	for (i = 0; i < nr; i++) {
-		struct redirect *r = &redirects[i];
-
-		/* register_kprobe() wants them unset, also a second time */
-		memset(&r->kp, 0, sizeof(r->kp));
-		r->kp.symbol_name = r->symbol;
-		r->kp.flags = KPROBE_FLAG_DISABLED;
-		r->kp.pre_handler = redirect_handler;
-
-		err = register_kprobe(&r->kp);
-		if (err) {
-			if (err == -ENOENT)
-				pr_err("%s() not found: this version does not know this kernel, look for a newer one\n",
-				       r->symbol);
-			else
-				pr_err("%s() cannot be probed (error %d)\n",
-				       r->symbol, err);
-			redirect_unregister(redirects, i);
-			return err;
-		}
-		r->addr = r->kp.addr;
-		if (!r->replacement)
-			continue;
-
-		/*
-		 * Another probe is there, so ours is in its aggregate. If that
-		 * is armed without IPMODIFY and got our post_handler, the
-		 * kernel would disarm it with the wrong ftrace_ops, and leave
-		 * a freed probe behind. Hence ours has none until here.
-		 */
-		if (!list_empty(&r->kp.list)) {
-			pr_err("%s() has another probe already: remove it (tracing, perf, bpftrace), then load again\n",
-			       r->symbol);
-			redirect_unregister(redirects, i + 1);
-			return -EBUSY;
-		}
-		r->kp.post_handler = redirect_post_handler;
+	for (i = 0; i < nr && !err; i++) {
+		kps[i] = &kp[i];
+		err = redirect_find_one(&redirects[i], &kp[i]);
 	}
-	return 0;
+	/* All in one call, it waits; the last of them may not be there */
+	if (kp && kps)
+		unregister_kprobes(kps, err ? i - 1 : i);
+	kfree(kps);
+	kfree(kp);
+	return err;
 }
 
 /**
@@ -191,32 +132,24 @@ int redirect_find(struct redirect *redirects, int nr)
  * From the return of this function on, all are redirected; before it, none.
  *
  * Context: may sleep.
- * Return: 0, the errno of enable_kprobe() (EBUSY: the function is livepatched)
- * or EOPNOTSUPP (hooks are switched off), with a line in the log. Nothing is
- * redirected then, and redirect_remove() is to be called all the same.
+ * Return: 0, the errno of redirect_hook() or EOPNOTSUPP (hooks are switched
+ * off), with a line in the log. Nothing is redirected then, nothing is left
+ * hooked, and redirect_remove() is not to be called.
  */
 int redirect_arm(struct redirect *redirects, int nr)
 {
 	int i, err;
 
 	for (i = 0; i < nr; i++) {
-		struct redirect *r = &redirects[i];
-
-		if (!r->replacement && !r->wanted)
-			continue;
-		err = enable_kprobe(&r->kp);
-		if (err) {
-			if (err == -EBUSY)
-				pr_err("%s() is livepatched already: unload that livepatch, or do without this module\n",
-				       r->symbol);
-			else
-				pr_err("%s() cannot be hooked (error %d)\n",
-				       r->symbol, err);
-			return err;
-		}
+		atomic_long_set(&redirects[i].sent, 0);
+		atomic_long_set(&redirects[i].arrived, 0);
 	}
+	err = redirect_hook(redirects, nr);
+	if (err)
+		return err;
 	if (!redirect_selftest()) {
 		pr_err("hooks are off: set sysctl kernel.ftrace_enabled and /sys/kernel/debug/kprobes/enabled to 1, then load again\n");
+		redirect_remove(redirects, nr);
 		return -EOPNOTSUPP;
 	}
 	WRITE_ONCE(redirect_live, true);
@@ -225,7 +158,7 @@ int redirect_arm(struct redirect *redirects, int nr)
 
 /**
  * redirect_remove() - end all redirects, for the module's exit function
- * @redirects: what redirect_find() found
+ * @redirects: what redirect_arm() has hooked
  * @nr: how many
  *
  * Context: may sleep, for some grace periods.
@@ -233,38 +166,62 @@ int redirect_arm(struct redirect *redirects, int nr)
 void redirect_remove(struct redirect *redirects, int nr)
 {
 	WRITE_ONCE(redirect_live, false);
-	redirect_unregister(redirects, nr);
+	redirect_unhook(redirects, nr);
 	synchronize_rcu_tasks();
 }
 
 /**
- * redirect_missed() - how many calls the probes missed
+ * redirect_missed() - how many calls did not get to the hook or the replacement
  * @redirects: the functions
  * @nr: how many
  *
- * Return: the sum of the kprobes' own counters.
+ * Calls that are between hook and replacement at this moment are among them.
+ *
+ * Return: their number, since redirect_arm().
  */
 unsigned long redirect_missed(struct redirect *redirects, int nr)
 {
 	unsigned long missed = 0;
 
-	while (nr--)
-		missed += redirects[nr].kp.nmissed;
+	while (nr--) {
+		struct redirect *r = &redirects[nr];
+		/* In this order, or an arrival could hide one that is lost */
+		long arrived = atomic_long_read(&r->arrived);
+
+		smp_rmb(); /* see above */
+		missed += atomic_long_read(&r->sent) - arrived;
+		missed += redirect_skipped(r);
+	}
 	return missed;
 }
 
-/* Never runs in its place: redirect_selftest_wanted() does not want it */
-int redirect_selftest_replacement(bool *seen)
+/**
+ * redirect_lost() - the same without those that are on their way
+ * @redirects: the functions
+ * @nr: how many
+ *
+ * A call that the hook has sent to a replacement gets there unless somebody
+ * else takes the change of the instruction pointer back.
+ *
+ * Context: may sleep, for half a second if calls were lost.
+ * Return: how many calls did not arrive; not less than that.
+ */
+unsigned long redirect_lost(struct redirect *redirects, int nr)
 {
-	return redirect_return(0);
+	unsigned long least = redirect_missed(redirects, nr);
+	int i;
+
+	for (i = 0; least && i < 25; i++) {
+		msleep(20);
+		least = min(least, redirect_missed(redirects, nr));
+	}
+	return least;
 }
 
-notrace bool redirect_selftest_wanted(unsigned long seen, unsigned long unused)
-{
-	*(bool *)seen = true;
-	return false;
-}
-NOKPROBE_SYMBOL(redirect_selftest_wanted);
+/* --- the self-test ------------------------------------------------------- */
+
+DEFINE_STATIC_CALL_NULL(redirect_selftest, redirect_selftest_target);
+DEFINE_REDIRECT(redirect_selftest, redirect_selftest_replacement);
 
 noinline int redirect_selftest_target(bool *seen)
 {
@@ -273,10 +230,16 @@ noinline int redirect_selftest_target(bool *seen)
 	return 0;
 }
 
+int redirect_selftest_replacement(bool *seen)
+{
+	*seen = true;
+	return 0;
+}
+
 /**
  * redirect_selftest() - whether hooks have effect now
  *
- * Return: true if a call of redirect_selftest_target() gets to its probe.
+ * Return: true if a call of redirect_selftest_target() is redirected.
  */
 bool redirect_selftest(void)
 {

@@ -12,27 +12,33 @@
 
 #include "fix.h"
 
-atomic_long_t stats[STAT_NR];
+atomic_long_t fix_stats[FIX_STAT_NR];
 
 static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
 {
-	return sprintf(buf, "%lu\n", redirect_missed(redirects, fix_nr()));
+	return sprintf(buf, "%lu\n", redirect_missed(fix_redirects, fix_nr()));
 }
 
 /**
  * fix_state() - what is so now, not what was once switched on
  *
- * Return: "protected (...)" or "not protected: ...", a constant string.
+ * "not-protected:calls-lost" stays until the module is loaded again: each call
+ * that was lost left a reference on the module, and somebody is about who takes
+ * back what our hooks do.
+ *
+ * Context: may sleep.
+ * Return: one of the words that README.md explains, a constant string.
  */
 const char *fix_state(void)
 {
-	if (disable)
-		return "not protected: loaded with disable=1";
+	if (fix_disable)
+		return "not-protected:disabled";
 	if (!redirect_selftest())
-		return "not protected: hooks are off (kernel.ftrace_enabled?)";
-	return hold ? "protected (mark, hold, full commit after flush)" :
-		      "protected (mark, hold=0)";
+		return "not-protected:hooks-off";
+	if (redirect_lost(fix_redirects, fix_nr()))
+		return "not-protected:calls-lost";
+	return fix_hold ? "protected" : "mark-only";
 }
 
 static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -41,47 +47,29 @@ static ssize_t state_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sprintf(buf, "%s\n", fix_state());
 }
 
+static struct kobj_attribute state_attr = __ATTR_RO(state);
+static struct kobj_attribute missed_attr = __ATTR_RO(missed);
+
 static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf);
 
-#define STAT_ATTR(_name) __ATTR(_name, 0444, stat_show, NULL)
-
-static struct kobj_attribute stat_attrs[STAT_NR] = {
-	[STAT_MARKS_GROUP_EXTEND] = STAT_ATTR(marks_group_extend),
-	[STAT_MARKS_GROUP_ADD] = STAT_ATTR(marks_group_add),
-	[STAT_KERNEL_MARKS] = STAT_ATTR(kernel_marks),
-	[STAT_HOLDS] = STAT_ATTR(holds),
-	[STAT_HOLDS_FAILED] = STAT_ATTR(holds_failed),
-	[STAT_UNPROTECTED] = STAT_ATTR(unprotected),
-	[STAT_HOLD_LONGEST_US] = STAT_ATTR(hold_longest_us),
-	[STAT_FULL_COMMITS_HOLD] = STAT_ATTR(full_commits_hold),
-	[STAT_FULL_COMMITS_FLUSH] = STAT_ATTR(full_commits_flush),
-};
+/* For each counter its file, in the same order */
+#define FIX_STAT_ATTR(name) __ATTR(name, 0444, stat_show, NULL),
+#define FIX_STAT_ATTRS	    FIX_STATS(FIX_STAT_ATTR)
+static struct kobj_attribute stat_attrs[] = { FIX_STAT_ATTRS };
 
 static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
-	atomic_long_t *stat = &stats[attr - stat_attrs];
+	atomic_long_t *stat = &fix_stats[attr - stat_attrs];
 
 	return sprintf(buf, "%ld\n", atomic_long_read(stat));
 }
 
-static struct kobj_attribute state_attr = __ATTR_RO(state);
-static struct kobj_attribute missed_attr = __ATTR_RO(missed);
-
-static struct attribute *fix_attrs[] = {
+/* These two, the counters, NULL */
+static struct attribute *fix_attrs[2 + FIX_STAT_NR + 1] = {
 	&state_attr.attr,
 	&missed_attr.attr,
-	&stat_attrs[STAT_MARKS_GROUP_EXTEND].attr,
-	&stat_attrs[STAT_MARKS_GROUP_ADD].attr,
-	&stat_attrs[STAT_KERNEL_MARKS].attr,
-	&stat_attrs[STAT_HOLDS].attr,
-	&stat_attrs[STAT_HOLDS_FAILED].attr,
-	&stat_attrs[STAT_UNPROTECTED].attr,
-	&stat_attrs[STAT_HOLD_LONGEST_US].attr,
-	&stat_attrs[STAT_FULL_COMMITS_HOLD].attr,
-	&stat_attrs[STAT_FULL_COMMITS_FLUSH].attr,
-	NULL, /* with the comma clang-format leaves one a line */
 };
 
 static const struct attribute_group fix_group = {
@@ -91,15 +79,15 @@ static const struct attribute_group fix_group = {
 static struct kobject *status;
 
 /*
- * Hooks can be switched off behind our back. Nobody is told, and then there is
- * no hook left that could see a resize: so we look now and then, and the log
- * says from when to when resizes went unseen.
+ * Where hooks can be switched off, nobody is told, and then there is no hook left
+ * that could see a resize: so we look now and then, and the log says from when to
+ * when resizes went unseen.
  */
 #define WATCH_SECONDS 10
 
 static void watch_hooks(struct work_struct *work)
 {
-	static bool off;
+	static bool off, lost;
 	bool was_off = off;
 
 	off = !redirect_selftest();
@@ -107,6 +95,10 @@ static void watch_hooks(struct work_struct *work)
 		pr_warn("hooks are off (kernel.ftrace_enabled? /sys/kernel/debug/kprobes/enabled?): resizes are not protected from now on\n");
 	else if (!off && was_off)
 		pr_warn("hooks are on again: a resize since they went off was not protected, later ones are\n");
+	if (!lost && redirect_lost(fix_redirects, fix_nr())) {
+		lost = true;
+		pr_warn("calls were lost between ext4 and this module: a tracer or probe on the same function takes the hook back; resizes are not protected\n");
+	}
 	schedule_delayed_work(to_delayed_work(work),
 			      round_jiffies_relative(WATCH_SECONDS * HZ));
 }
@@ -143,8 +135,10 @@ void fix_watch_end(void)
  */
 int fix_sysfs_create(void)
 {
-	int err;
+	int i, err;
 
+	for (i = 0; i < FIX_STAT_NR; i++)
+		fix_attrs[i + 2] = &stat_attrs[i].attr;
 	status = kobject_create_and_add("status", &THIS_MODULE->mkobj.kobj);
 	if (!status)
 		return -ENOMEM;

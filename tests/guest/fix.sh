@@ -43,7 +43,7 @@ fill
 by "without, add" $native add
 
 ok "modprobe" modprobe ext4_fc_resize_fix
-is "$(cat $sys/state)" "protected (mark, hold, full commit after flush)" "state"
+is "$(cat $sys/state)" protected "state"
 extend >/dev/null
 is "$(cat $sys/kernel_marks)" $native "whether the kernel marks by itself is known after one resize"
 by "with, extend" 1 extend

@@ -71,6 +71,9 @@ events() {
 	echo 1 >$events/enable
 }
 
+# Whether a redirect is a hook of ftrace (src/module/redirect_ftrace.c), or a kprobe
+ftrace_hooks() { [ "$(uname -m)" = x86_64 ] && [ -e /sys/kernel/tracing/enabled_functions ]; }
+
 # bail REASON: nothing more can be tested.
 bail() { echo "Bail out! $*"; exit 99; }
 

@@ -18,8 +18,7 @@ ko=/test/$mod.ko
 status=/sys/module/$mod/status
 kprobes=/sys/kernel/debug/kprobes
 livepatch=/sys/kernel/livepatch/ext4_livepatch
-# Debian's arm64 kernels have no livepatch, and their kprobes never sit on ftrace
-if [ "$(uname -m)" = aarch64 ]; then arm64=1; else arm64=0; fi
+if ftrace_hooks; then ftrace=1; else ftrace=0; fi
 
 # log: what the module has said since it was last asked, but for what any is said of
 log() {
@@ -30,23 +29,30 @@ load() { ok "modprobe${1:+ $1}" modprobe $mod "$@"; }
 unload() { ok "rmmod" rmmod $mod; }
 state() { is "$(cat $status/state)" "$1" "state: $1"; }
 holds() { cat $status/holds; }
+hooks() {
+	if [ $ftrace = 1 ]; then
+		grep -cE '^(ext4_|redirect_)' /sys/kernel/tracing/enabled_functions
+	else
+		grep -c . $kprobes/list
+	fi
+}
 
-# nothing_left WHAT REFERENCES
+# nothing_left WHAT REFERENCES [HOOKS]: these were there before
 nothing_left() {
-	is "$(grep -c . $kprobes/list) $(references)" "0 $2" "$1: no hook is left, references on ext4 as before"
+	is "$(hooks) $(grep -c . $kprobes/list) $(references)" "${3:-0} 0 $2" "$1: no hook is left, references on ext4 as before"
 	is "$(lsmod | grep -c "^$mod ")" 0 "$1: the module is gone"
 }
 
 # refused WHAT ERROR LINE COMMAND...: a load that fails by ERROR, LINE in the log
 refused() {
-	what=$1 error=$2 line=$3 before=$(references)
+	what=$1 error=$2 line=$3 before=$(references) hooks_before=$(hooks)
 	shift 3
 	log >/dev/null
 	refuses "$error" "$what: $error" "$@"
 	log >/tmp/log
 	note "$(cat /tmp/log)"
 	is "$(grep -c . /tmp/log) $(grep -c "$line" /tmp/log)" "1 1" "$what: one line says why"
-	nothing_left "$what" "$before"
+	nothing_left "$what" "$before" "$hooks_before"
 }
 
 # until_true COMMAND...: for 20 seconds
@@ -82,8 +88,8 @@ truthful() {
 	before_holds=$(holds)
 	is "$(extend)" 0 "$1: extend"
 	case $(cat $status/state) in
-	"protected"*) is $(($(holds) - before_holds)) 1 "$1: protected, it says, and so it is" ;;
-	"not protected: hooks are off"*) is $(($(holds) - before_holds)) 0 "$1: not protected, it says, and so it is" ;;
+	protected) is $(($(holds) - before_holds)) 1 "$1: protected, it says, and so it is" ;;
+	not-protected:hooks-off) is $(($(holds) - before_holds)) 0 "$1: not protected, it says, and so it is" ;;
 	*) fail "$1: a state" "$(cat $status/state)" ;;
 	esac
 }
@@ -105,10 +111,10 @@ if [ -e "/lib/modules/$(uname -r)/kernel/fs/ext4/ext4.ko" ]; then
 	modprobe ext4
 	log >/dev/null
 	load
-	is "$(log)" "ext4 online resize on $(uname -r) (ext4 module) is protected (mark, hold, full commit after flush)" "one line in the log"
+	is "$(log)" "ext4 online resize on $(uname -r) (ext4 module) is protected (hold=1)" "one line in the log"
 else
 	load
-	is "$(log)" "ext4 online resize on $(uname -r) (ext4 built in) is protected (mark, hold, full commit after flush)" "one line in the log"
+	is "$(log)" "ext4 online resize on $(uname -r) (ext4 built in) is protected (hold=1)" "one line in the log"
 fi
 
 # --- state, status, parameters ---
@@ -117,12 +123,12 @@ mke2fs -q -t ext4 -b 4096 -O fast_commit /dev/vda 4000 2>/dev/null || bail "mke2
 mount /dev/vda /mnt || bail "mount"
 before=$(references)
 
-state "protected (mark, hold, full commit after flush)"
+state protected
 is "$(extend)" 0 "extend"
 is "$(holds)" 1 "one hold"
 is "$(cat $status/* | grep -vcE '^[0-9]+$')" 1 "all status files but state are numbers"
 is "$(find $status -type f ! -perm 444)" "" "all status files are read-only"
-is "$(grep -c . $kprobes/list) $(grep -c DISABLED $kprobes/list)" "8 1" "eight hooks, one of them only for an address"
+is "$(hooks)" 7 "seven hooks, one of them on a function of its own"
 refuses "File exists" "a second load: File exists" insmod $ko
 is "$(holds)" 1 "the first goes on"
 log >/dev/null
@@ -131,38 +137,68 @@ is "$(log)" "unloaded: ext4 online resize is not protected any more" "one line i
 
 load disable=1
 is "$(log)" "disable=1: nothing is hooked, nothing is protected" "one line in the log"
-state "not protected: loaded with disable=1"
-is "$(cat $kprobes/list)" "" "no hook"
+state not-protected:disabled
+is "$(hooks)" 0 "no hook"
 is "$(extend) $(holds)" "0 0" "extend, no hold"
 unload
 is "$(log)" "" "nothing in the log"
 
 load hold=0
-is "$(log | grep -c "is protected (mark, hold=0)")" 1 "one line in the log"
-state "protected (mark, hold=0)"
+is "$(log | grep -c "is mark-only (hold=0)")" 1 "one line in the log"
+state mark-only
 is "$(extend) $(holds)" "0 0" "extend, no hold"
-is "$(grep -c . $kprobes/list) $(grep -c DISABLED $kprobes/list)" "6 0" "six hooks"
+is "$(hooks)" 6 "six hooks"
 unload
 
 refused "hold=maybe" "Invalid argument" "invalid for parameter" modprobe $mod hold=maybe
 refused "disable=2" "Invalid argument" "invalid for parameter" modprobe $mod disable=2
 
-# With one of these off hooks have no effect, and the kernel does not tell
+# ftrace_enabled=0 would switch hooks of ftrace off, kprobes/enabled=0 those that
+# are kprobes. Of the first the kernel is told not to: it says EBUSY
 for switch in /proc/sys/kernel/ftrace_enabled $kprobes/enabled; do
+	[ -e "$switch" ] || continue
 	by="${switch##*/}"
 	# 7.x: "deprecated and no longer disables ftrace"
 	{ echo 0 >"$switch"; } 2>/dev/null || {
 		pass "$by: the kernel refuses to switch it off"
 		continue
 	}
-	if [ "$arm64 $by" = "1 ftrace_enabled" ]; then
+	case $ftrace$by in
+	1ftrace_enabled)
+		refused "$by=0" "Operation not supported" "hooks are off" modprobe $mod
+		echo 1 >"$switch"
 		load
-		state "protected (mark, hold, full commit after flush)"
-		truthful "$by=0"
+		refuses "busy" "$by: refused while the hooks are there" busybox sh -c "echo 0 >$switch"
+		truthful "$by"
+		unload
+		continue
+		;;
+	1enabled | 0ftrace_enabled)
+		load
+		truthful "$by=0 before"
+		state protected
 		unload
 		echo 1 >"$switch"
+		load
+		# 64 resizes, it goes off and on beside them
+		while [ ! -e /tmp/stop ]; do
+			echo 0 >"$switch"
+			echo 1 >"$switch"
+		done &
+		n=0 before_holds=$(holds) bad=0
+		while [ $n -lt 64 ]; do
+			[ "$(/test/fcr extend /mnt $(($(size) + 8)))" = 0 ] || bad=$((bad + 1))
+			[ "$(cat $status/state)" = protected ] || bad=$((bad + 1))
+			n=$((n + 1))
+		done
+		touch /tmp/stop
+		wait
+		rm /tmp/stop
+		is "$bad $(($(holds) - before_holds))" "0 64" "$by off and on beside 64 resizes: all held, protected it says"
+		unload
 		continue
-	fi
+		;;
+	esac
 	refused "$by=0" "Operation not supported" "hooks are off" modprobe $mod
 	echo 1 >"$switch"
 	load
@@ -180,6 +216,23 @@ for switch in /proc/sys/kernel/ftrace_enabled $kprobes/enabled; do
 	truthful "$by=1 again"
 	until_true logged "hooks are on again: a resize since"
 	pass "$by=1 again: the log says so"
+
+	# Ends that are missed: the hold ends with the system call
+	n=0
+	while [ $n -lt 5 ]; do
+		n=$((n + 1))
+		resize_inside
+		echo 0 >"$switch"
+		thaw "$by=0 at the end of resize $n"
+		echo 1 >"$switch"
+	done
+	is "$(unprotected) $(dmesg | grep -c "vda: the end of this resize was not seen")" "6 5" "$by=0 at the end of five resizes: each is counted, and logged"
+	is "$(cat /sys/module/$mod/refcnt)" 0 "$by=0 at the end of five resizes: no reference is left"
+	/test/fcr write /mnt/file one >/dev/null
+	before_full=$(cat $status/full_commits_hold)
+	/test/fcr write /mnt/file two >/dev/null
+	is "$(cat $status/full_commits_hold)" "$before_full" "$by=0 at the end of five resizes: nothing is held"
+	truthful "$by=0 at the end of five resizes"
 	unload
 done
 
@@ -215,12 +268,14 @@ misspelt() {
 misspelt ext4_fc_mark_ineligible
 misspelt ext4_group_add
 misspelt ext4_fc_commit
+misspelt jbd2_complete_transaction
+misspelt task_work_add
 
-if [ $arm64 = 0 ]; then
+if [ $ftrace = 1 ]; then
 	ok "livepatch" modprobe ext4_livepatch
 	until_true settled
 	is "$(extend)" EXDEV "it is in effect"
-	refused "livepatched before" "Device or resource busy" "ext4_group_extend() is livepatched already" modprobe $mod
+	refused "livepatched before" "Device or resource busy" "ext4_group_extend() is in use by a livepatch" modprobe $mod
 	is "$(extend)" EXDEV "it still is"
 	echo 0 >$livepatch/enabled
 	until_true gone
@@ -229,7 +284,7 @@ if [ $arm64 = 0 ]; then
 
 	load
 	refuses "Device or resource busy" "a livepatch after: Device or resource busy" modprobe ext4_livepatch
-	state "protected (mark, hold, full commit after flush)"
+	state protected
 	is "$(extend) $(holds)" "0 1" "the module goes on"
 	unload
 else

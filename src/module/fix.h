@@ -34,7 +34,7 @@ enum {
 };
 
 extern struct redirect fix_redirects[FIX_NR];
-extern bool fix_hold, fix_disable;
+extern bool fix_hold, fix_overlap, fix_disable;
 
 /* How much of the table is in use */
 static inline int fix_nr(void)

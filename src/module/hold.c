@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two rules for fast commits, which no kernel has
+ * Three rules for fast commits, which no kernel has
  *
  * Rule 1, hold: from the return of ext4_resize_begin() to the return of
  * ext4_resize_end() no fast commit is in flight on that filesystem and none
@@ -16,11 +16,16 @@
  * commit makes it valid again. Each resize, fsfreeze, remount,ro and
  * EXT4_IOC_CHECKPOINT ends with such a flush.
  *
- * Both are enforced at the one way into a fast commit, the entry of
+ * Rule 3, overlap: no fsync returns because of a fast commit that was already
+ * under way when it asked for one. ext4_fc_commit() waits for that one to end and
+ * then compares s_fc_subtid with what it read at its entry, when the other had
+ * begun already, perhaps without the changes that this fsync is to make durable.
+ *
+ * All are enforced at the one way into a fast commit, the entry of
  * ext4_fc_commit(journal, tid). Where rule 1 or 2 forbids it, the call becomes
  * jbd2_complete_transaction(journal, tid), a full commit, which is what
- * ext4_fc_commit() itself does where it cannot do a fast one.
- * The hook looks only at state that is there anyway
+ * ext4_fc_commit() itself does where it cannot do a fast one. Where rule 3
+ * applies, it is called twice. The hook looks only at state that is there anyway
  * (journal->j_flags, the table of resizes), so no flush can be missed, be it
  * before the module was loaded. (Only fsyncs that are already running at that
  * moment are past the check.)
@@ -38,7 +43,8 @@
  *   is committed when hold_begin() returns, wherever it was meanwhile:
  *
  *   - before the hook was armed, or past the check and preempted before
- *     jbd2_fc_begin_commit(), gets EALREADY there, and goes home, since ext4_fc_commit() starts again
+ *     jbd2_fc_begin_commit(), be it in the first or the second call of rule 3:
+ *     gets EALREADY there, and goes home, since ext4_fc_commit() starts again
  *     only for a tid not yet committed;
  *   - in jbd2_fc_begin_commit(), asleep on j_fc_wait: gets EALREADY too;
  *   - JBD2_FAST_COMMIT_ONGOING set, waiting for the barrier (nobody holds it
@@ -57,6 +63,32 @@
  *   journal superblock was written; a fast commit right after that is found
  *   by recovery.
  *
+ * Rule 3: why two calls are enough
+ *
+ *   What a task changes is put on FC_Q_MAIN, or on FC_Q_STAGING while a commit is
+ *   under way, and each ext4_fc_cleanup() drops the first and moves the second
+ *   there. A call of ext4_fc_commit() returns 0 after a fast commit of its own,
+ *   after a full commit of tid, which has it all, or if s_fc_subtid says that a
+ *   fast commit was written since its entry. So after two calls without a full
+ *   commit, two fast commits, Q and then R, were written after the entry of the
+ *   first. One is under way at a time: R began after the cleanup of Q, which came
+ *   after the entry, so what was on FC_Q_STAGING then is in R at the latest.
+ *   What was on FC_Q_MAIN is in R or Q, or in the one before if that began after
+ *   the change: up to 6.15 handles are drained first; from 6.16 on what is changed
+ *   after the snapshot is put on FC_Q_STAGING again (EXT4_STATE_FC_REQUEUE). An
+ *   error of the first call is returned: on an aborted journal the second may
+ *   return 0.
+ *
+ *   If no fast commit is under way at the check, one call is enough: the one that
+ *   satisfies it begins after the check, and has what is on FC_Q_MAIN. The flag
+ *   must be read before s_fc_subtid is (smp_rmb()), or it could be one that ended
+ *   in between. This leaves one hole, as wide as a few instructions, since it
+ *   does not show in the journal: what another task changes between the cleanup
+ *   of a commit and the clearing of its flag goes to FC_Q_STAGING too late, and
+ *   the next fast commit does not have it.
+ *
+ *   On 5.10 rule 3 helps, but fast commit loses changes there for other reasons.
+ *
  * tests/model/fc.pml checks this, for the lock order of up to 6.15 and that of
  * 6.16 on.
  *
@@ -66,7 +98,8 @@
  *   freezes or resizes, but means to wait for kernel-wide locks (text_mutex,
  *   ftrace_lock, CPU hotplug) under the journal barrier or on a frozen
  *   filesystem, while their owner may be in memory reclaim, waiting to start a
- *   handle on that very filesystem: a deadlock of our own making. What it costs is in README.
+ *   handle on that very filesystem: a deadlock of our own making. And rule 3
+ *   needs it for every fsync. What it costs is in README.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -88,12 +121,24 @@ notrace bool hold_wanted(unsigned long journal, unsigned long tid)
 	/* The caller has read tid, now what we decide by; see the head */
 	smp_rmb();
 	flags = READ_ONCE(j->j_flags);
-	return (flags & JBD2_FLUSHED) || resize_find(j->j_private, NULL);
+	/* And that, before the original reads s_fc_subtid */
+	smp_rmb();
+	if (unlikely(flags & (JBD2_FLUSHED | JBD2_FAST_COMMIT_ONGOING)) &&
+	    (flags & JBD2_FLUSHED || fix_overlap))
+		return true;
+	return resize_find(j->j_private, NULL);
 }
 NOKPROBE_SYMBOL(hold_wanted);
 
+static int hold_call_fc_commit(journal_t *journal, tid_t tid)
+{
+	return redirect_pass(&fix_redirects[FIX_FC_COMMIT],
+			     static_call(ext4_fc_commit)(journal, tid));
+}
+
 /*
- * In place of ext4_fc_commit() where hold_wanted() says so.
+ * In place of ext4_fc_commit() where hold_wanted() says so. It is asked again
+ * which rule that was: if there is none any more, rule 3 does no harm.
  */
 int hold_fc_commit(journal_t *journal, tid_t tid)
 {
@@ -103,9 +148,14 @@ int hold_fc_commit(journal_t *journal, tid_t tid)
 	if (resize_find(journal->j_private, NULL)) {
 		atomic_long_inc(fix_stat(full_commits_hold));
 		err = static_call(jbd2_complete_transaction)(journal, tid);
-	} else {
+	} else if (READ_ONCE(journal->j_flags) & JBD2_FLUSHED) {
 		atomic_long_inc(fix_stat(full_commits_flush));
 		err = static_call(jbd2_complete_transaction)(journal, tid);
+	} else {
+		atomic_long_inc(fix_stat(overlaps));
+		err = hold_call_fc_commit(journal, tid);
+		if (!err)
+			err = hold_call_fc_commit(journal, tid);
 	}
 	return redirect_return(err);
 }

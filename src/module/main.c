@@ -2,8 +2,8 @@
 /*
  * ext4_fc_resize_fix - make online resize of ext4 safe under fast commit
  *
- * mark.c is upstream's fix of two resize ioctls. hold.c enforces two rules
- * that no kernel has, for resize and flush. resize.c knows
+ * mark.c is upstream's fix of two resize ioctls. hold.c enforces three rules
+ * that no kernel has, for resize, flush and overlapping fsyncs. resize.c knows
  * which resizes are going on. redirect.c is how they get hold of kernel functions.
  * Here all is put in place and taken away.
  */
@@ -63,6 +63,10 @@ bool fix_hold = true;
 module_param_named(hold, fix_hold, bool, 0444);
 MODULE_PARM_DESC(hold, "1: all rules, 0: upstream's fix only");
 
+bool fix_overlap = true;
+module_param_named(overlap, fix_overlap, bool, 0444);
+MODULE_PARM_DESC(overlap, "0: without the overlap rule");
+
 bool fix_disable;
 module_param_named(disable, fix_disable, bool, 0444);
 MODULE_PARM_DESC(disable, "1: hook nothing, protect nothing");
@@ -102,9 +106,9 @@ static int __init fix_init(void)
 	if (err)
 		goto remove_sysfs;
 
-	pr_info("ext4 online resize on %s (ext4 %s) is %s (hold=%d)\n",
+	pr_info("ext4 online resize on %s (ext4 %s) is %s (hold=%d overlap=%d)\n",
 		init_utsname()->release, ext4->owner ? "module" : "built in",
-		fix_state(), fix_hold);
+		fix_state(), fix_hold, fix_overlap);
 	fix_watch_begin();
 	return 0;
 

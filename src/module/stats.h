@@ -17,6 +17,7 @@
 	X(unprotected)        \
 	X(hold_longest_us)    \
 	X(full_commits_hold)  \
-	X(full_commits_flush)
+	X(full_commits_flush) \
+	X(overlaps)
 
 #endif

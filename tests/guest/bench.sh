@@ -177,8 +177,8 @@ by_function() {
 	echo nop >$tracing/current_tracer
 	echo >$tracing/set_ftrace_filter
 }
-by_function load load register_kprobe enable_kprobe
-by_function unload unload unregister_kprobes synchronize_rcu_tasks
+by_function load load register_kprobe unregister_kprobes register_ftrace_function
+by_function unload unload unregister_ftrace_function synchronize_rcu_tasks
 
 # --- many held ---
 
@@ -205,7 +205,7 @@ done
 for _ in $(seq 60); do [ "$(cat $status/holds)" != 64 ] || break; sleep 1; done
 echo 0 >$events/enable
 is "$(cat $status/holds)" 64 "64 filesystems are held"
-value held_bytes module "$(sed -n 's/.*hold_resize_begin.* bytes_alloc=\([0-9]*\).*/\1/p' $tracing/trace | sort -n | tail -n 1)"
+value held_bytes module "$(sed -n 's/.*call_site=resize_begin.* bytes_alloc=\([0-9]*\).*/\1/p' $tracing/trace | sort -n | tail -n 1)"
 before=$(fc_stat ram64 commits)
 value held 64 "$(bench fsync mnt64/file "$n" 2>said)"
 are_fast ram64 "$before" "$n" "64 held"

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What can fail is made to fail, by the kernel's fault injection (a debug kernel
-# has it): each allocation of a load, each registration and each arming of a
-# hook, the allocation of a hold. A load that fails says so, and leaves nothing; a
+# has it): each allocation of a load, finding a function, registering the hooks, the allocation of a hold. A load that fails says so, and leaves nothing; a
 # resize that is refused leaves the filesystem as it was.
 # The kernel shows where it ran out of memory, with a Call Trace.
 #
@@ -19,6 +18,7 @@ status=/sys/module/$mod/status
 slab=/sys/kernel/debug/failslab
 function=/sys/kernel/debug/fail_function
 kprobes=/sys/kernel/debug/kprobes/list
+hooked=/sys/kernel/tracing/enabled_functions
 
 if [ ! -d $slab ] || [ ! -d $function ]; then bail "this kernel has no fault injection"; fi
 
@@ -28,7 +28,7 @@ mount /dev/vda /mnt || bail "mount"
 log() { dmesg -c | sed -n "s/^.*\] $mod: //p" | grep -vE '^(loading out-of-tree|module verification failed)'; }
 size() { /test/fcr size /dev/vda; }
 extend() { /test/fcr extend /mnt $(($(size) + 8)); }
-left() { echo "$(grep -c . $kprobes) $(lsmod | grep -c "^$mod ")"; }
+left() { echo "$(cat $kprobes $hooked | grep -c .) $(lsmod | grep -c "^$mod ")"; }
 
 # --- each allocation of a load ---
 
@@ -83,8 +83,8 @@ fails() {
 	is "$(grep -c . /tmp/log) $(grep -c "$3 (error -12)" /tmp/log)" "1 1" "$1() number $2 fails: one line says so"
 	is "$(left)" "0 0" "$1() number $2 fails: nothing is left"
 }
-for nth in 1 4 8; do fails register_kprobe $nth "cannot be probed"; done
-for nth in 1 4 7; do fails enable_kprobe $nth "cannot be hooked"; done
+for nth in 1 4 10; do fails register_kprobe $nth "cannot be probed"; done
+fails register_ftrace_function 1 "functions cannot be hooked"
 ok "modprobe" modprobe $mod
 is "$(extend) $(cat $status/holds)" "0 1" "then it loads, and holds"
 

@@ -18,6 +18,6 @@ for variant; do
 	# Without what the kernel says of any module from outside
 	dmesg | grep 'ext4_fc_resize_fix: ' | grep -v taint >/tmp/lines
 	is "$(wc -l </tmp/lines) $(grep -c "$*" /tmp/lines)" "1 1" "$file: one line in the log, it says '$*'"
-	is "$(wc -l </sys/kernel/debug/kprobes/list)" 0 "$file: no probe is left"
+	is "$(cat /sys/kernel/debug/kprobes/list /sys/kernel/tracing/enabled_functions | grep -c .)" 0 "$file: no probe is left"
 done
 finish

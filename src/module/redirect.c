@@ -148,7 +148,7 @@ int redirect_arm(struct redirect *redirects, int nr)
 	if (err)
 		return err;
 	if (!redirect_selftest()) {
-		pr_err("hooks are off: set sysctl kernel.ftrace_enabled and /sys/kernel/debug/kprobes/enabled to 1, then load again\n");
+		pr_err("hooks are off: set /sys/kernel/debug/kprobes/enabled to 1, or remove the tracer that undoes them, then load again\n");
 		redirect_remove(redirects, nr);
 		return -EOPNOTSUPP;
 	}

@@ -80,7 +80,7 @@ struct redirect {
 	__REDIRECT_STUB(#name "__enter", #to); \
 	DEFINE_REDIRECT_WATCH(name)
 
-/** DEFINE_REDIRECT_WATCH() - the same for REDIRECT_WATCH() */
+/* The same for REDIRECT_WATCH() */
 #define DEFINE_REDIRECT_WATCH(name)       \
 	extern const char name##__pass[]; \
 	__REDIRECT_STUB(#name "__pass", STATIC_CALL_TRAMP_STR(name))
@@ -112,7 +112,7 @@ struct redirect {
  */
 #define REDIRECT(name, to, want) __REDIRECT(#name, name, to, want)
 
-/** REDIRECT_WATCH() - a table entry: @want sees each call, none is redirected */
+/* A table entry: @want sees each call, none is redirected */
 #define REDIRECT_WATCH(name, want)                                            \
 	{                                                                     \
 		.symbol = #name, .wanted = want,                              \
@@ -120,7 +120,7 @@ struct redirect {
 		.tramp = STATIC_CALL_TRAMP_ADDR(name), __REDIRECT_PASS(name), \
 	}
 
-/** REDIRECT_CALL() - a table entry: @name is only called, by static_call(name) */
+/* A table entry: @name is only called, by static_call(name) */
 #define REDIRECT_CALL(name)                                     \
 	{                                                       \
 		.symbol = #name, .key = &STATIC_CALL_KEY(name), \

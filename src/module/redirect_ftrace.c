@@ -70,7 +70,7 @@ void *redirect_call_addr(const struct redirect *r, const struct kprobe *kp)
 	return (void *)kp->addr + MCOUNT_INSN_SIZE;
 }
 
-/** redirect_skipped() - calls that the hook did not see: none is known to be */
+/* Calls that the hook did not see: there are none */
 unsigned long redirect_skipped(const struct redirect *r)
 {
 	return 0;

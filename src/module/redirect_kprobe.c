@@ -109,7 +109,7 @@ void *redirect_call_addr(const struct redirect *r, const struct kprobe *kp)
 	return kp->addr;
 }
 
-/** redirect_skipped() - calls that the hook did not see: kprobes count them */
+/* Calls that the hook did not see: kprobes count them */
 unsigned long redirect_skipped(const struct redirect *r)
 {
 	return r->kp.nmissed;

@@ -23,9 +23,9 @@ static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
 /**
  * fix_state() - what is so now, not what was once switched on
  *
- * "not-protected:calls-lost" stays until the module is loaded again: each call
- * that was lost left a reference on the module, and somebody is about who takes
- * back what our hooks do.
+ * "not-protected:calls-lost" stays until the next boot: each call that was lost
+ * left a reference on the module, and somebody is about who undoes what our hooks
+ * do.
  *
  * Context: may sleep.
  * Return: one of the words that README.md explains, a constant string.
@@ -87,18 +87,19 @@ static struct kobject *status;
 
 static void watch_hooks(struct work_struct *work)
 {
-	static bool off, lost;
+	static bool off;
+	static int lost;
 	bool was_off = off;
 
 	off = !redirect_selftest();
 	if (off && !was_off)
-		pr_warn("hooks are off (kernel.ftrace_enabled? /sys/kernel/debug/kprobes/enabled?): resizes are not protected from now on\n");
+		pr_warn("hooks are off (/sys/kernel/debug/kprobes/enabled?): resizes are not protected from now on\n");
 	else if (!off && was_off)
 		pr_warn("hooks are on again: a resize since they went off was not protected, later ones are\n");
-	if (!lost && redirect_lost(fix_redirects, fix_nr())) {
-		lost = true;
-		pr_warn("calls were lost between ext4 and this module: a tracer or probe on the same function takes the hook back; resizes are not protected\n");
-	}
+	/* Twice in a row: not a task that only had to wait long for a CPU */
+	lost = redirect_lost(fix_redirects, fix_nr()) ? lost + 1 : 0;
+	if (lost == 2)
+		pr_warn("calls do not arrive here: another tracer on the same function undoes the hook; resizes are not protected\n");
 	schedule_delayed_work(to_delayed_work(work),
 			      round_jiffies_relative(WATCH_SECONDS * HZ));
 }

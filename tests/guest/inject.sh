@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What can fail is made to fail, by the kernel's fault injection (a debug kernel
-# has it): each allocation of a load, finding a function, registering the hooks, the allocation of a hold. A load that fails says so, and leaves nothing; a
-# resize that is refused leaves the filesystem as it was.
+# has it): each allocation of a load, finding a function, registering the hooks,
+# the allocation of a hold. A load that fails says so, and leaves nothing; a resize
+# that is refused leaves the filesystem as it was.
 # The kernel shows where it ran out of memory, with a Call Trace.
 #
 #	inject.sh load		each allocation of a load

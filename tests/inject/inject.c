@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * inject - lets fail_function make register_kprobe() and
- *	register_ftrace_function() fail
+ * inject - lets fail_function make register_kprobe() and register_ftrace_function()
+ * fail
  *
  * It takes only functions that somebody has declared for that, and forgets
  * these when this module goes.

@@ -23,15 +23,15 @@
 #include "redirect.h"
 #include "compat.h"
 
-static struct redirect *redirect_table;
-static int redirect_nr;
+/* The table, and behind its last */
+static struct redirect *redirect_table, *redirect_end;
 
 static notrace void redirect_ftrace(unsigned long ip, unsigned long parent_ip,
 				    struct ftrace_ops *ops,
 				    struct ftrace_regs *regs)
 {
 	void *addr = (void *)(ip + MCOUNT_INSN_SIZE);
-	struct redirect *r = redirect_table + redirect_nr;
+	struct redirect *r = redirect_end;
 
 	/* It is in the table: nothing else is in the filter */
 	do
@@ -122,16 +122,16 @@ static int redirect_try(struct redirect *r)
  */
 static int redirect_say_why(int err)
 {
-	struct redirect *end = redirect_table + redirect_nr, *r;
+	struct redirect *r;
 
-	for (r = redirect_table; r < end; r++) {
+	for (r = redirect_table; r < redirect_end; r++) {
 		if (r->replacement == redirect_selftest_replacement &&
 		    redirect_try(r) == -EBUSY) {
 			pr_err("hooks are off: set sysctl kernel.ftrace_enabled to 1, then load again\n");
 			return -EOPNOTSUPP;
 		}
 	}
-	for (r = redirect_table; r < end; r++) {
+	for (r = redirect_table; r < redirect_end; r++) {
 		if (redirect_hooks(r) && redirect_try(r) == -EBUSY) {
 			pr_err("%s() is in use by a livepatch or a bpf program (fentry, fexit, fmod_ret): unload that, then load again\n",
 			       r->symbol);
@@ -157,7 +157,7 @@ int redirect_hook(struct redirect *redirects, int nr)
 	int i, err = 0;
 
 	redirect_table = redirects;
-	redirect_nr = nr;
+	redirect_end = redirects + nr;
 	for (i = 0; i < nr && !err; i++)
 		if (redirect_hooks(&redirects[i]))
 			err = redirect_filter(&redirects[i]);

@@ -161,25 +161,6 @@ for _ in $rounds; do
 done
 [ $# != 2 ] || finish
 
-# by_function FIGURE COMMAND FUNCTION...: what of the time goes into each
-by_function() {
-	figure=$1 command=$2
-	shift 2
-	echo "$*" >$tracing/set_ftrace_filter
-	echo 1 >$tracing/options/funcgraph-tail
-	echo function_graph >$tracing/current_tracer
-	sh "$command"
-	for function; do
-		value "$figure" "$function" "$(awk -v f="$function" '
-			!/[{]$/ && index($0, " " f) && match($0, /[0-9.]+ us/) { us += substr($0, RSTART) }
-			END { printf "%.0f", us * 1000 }' $tracing/trace)"
-	done
-	echo nop >$tracing/current_tracer
-	echo >$tracing/set_ftrace_filter
-}
-by_function load load register_kprobe unregister_kprobes register_ftrace_function
-by_function unload unload unregister_ftrace_function synchronize_rcu_tasks
-
 # --- many held ---
 
 variant module

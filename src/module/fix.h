@@ -76,6 +76,7 @@ struct resize {
 };
 
 /* resize.c */
+extern int resize_nr;
 int resize_begin(struct super_block *sb);
 int resize_end(struct super_block *sb, unsigned long update_backups);
 struct resize *resize_find(struct super_block *sb, struct task_struct *task);

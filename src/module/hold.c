@@ -126,7 +126,7 @@ notrace bool hold_wanted(unsigned long journal, unsigned long tid)
 	if (unlikely(flags & (JBD2_FLUSHED | JBD2_FAST_COMMIT_ONGOING)) &&
 	    (flags & JBD2_FLUSHED || fix_overlap))
 		return true;
-	return resize_find(j->j_private, NULL);
+	return READ_ONCE(resize_nr) && resize_find(j->j_private, NULL);
 }
 NOKPROBE_SYMBOL(hold_wanted);
 

@@ -36,34 +36,8 @@
 
 #include "redirect.h"
 
-static bool redirect_live;
-
-/**
- * redirect_send() - is this call to be redirected?
- * @r: the function that is called
- * @arg0: its first argument
- * @arg1: its second
- *
- * Context: in the hook, must not sleep.
- * Return: true: yes, with a reference on the module, which redirect_return()
- * drops.
- */
-notrace bool redirect_send(struct redirect *r, unsigned long arg0,
-			   unsigned long arg1)
-{
-	if (r->wanted && !r->wanted(arg0, arg1))
-		return false;
-	/* Called by this module only, which waits for it: no reference */
-	if (r->replacement == redirect_selftest_replacement)
-		return true;
-	if (!r->replacement || !READ_ONCE(redirect_live) ||
-	    !try_module_get(THIS_MODULE))
-		return false;
-
-	atomic_long_inc(&r->sent);
-	return true;
-}
-NOKPROBE_SYMBOL(redirect_send);
+/* Whether calls are redirected that have a replacement */
+bool redirect_live;
 
 /* The address of a function by its name; kp is left registered if there is no error */
 static int redirect_find_one(struct redirect *r, struct kprobe *kp)

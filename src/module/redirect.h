@@ -144,7 +144,7 @@ int redirect_hook(struct redirect *redirects, int nr);
 void redirect_unhook(struct redirect *redirects, int nr);
 void *redirect_call_addr(const struct redirect *r, const struct kprobe *kp);
 unsigned long redirect_skipped(const struct redirect *r);
-bool redirect_send(struct redirect *r, unsigned long arg0, unsigned long arg1);
+extern bool redirect_live;
 
 /*
  * A redirect of a function of our own, for the table of the module: tells
@@ -160,6 +160,32 @@ extern const char redirect_selftest__enter[], redirect_selftest__pass[];
 #define REDIRECT_SELFTEST                                      \
 	__REDIRECT(KBUILD_MODNAME ":redirect_selftest_target", \
 		   redirect_selftest, redirect_selftest_replacement, NULL)
+
+/**
+ * redirect_send() - for the back end: is this call to be redirected?
+ * @r: the function that is called
+ * @arg0: its first argument
+ * @arg1: its second
+ *
+ * Context: in the hook, must not sleep.
+ * Return: true: yes, with a reference on the module, which redirect_return()
+ * drops.
+ */
+static __always_inline bool
+redirect_send(struct redirect *r, unsigned long arg0, unsigned long arg1)
+{
+	if (r->wanted && !r->wanted(arg0, arg1))
+		return false;
+	/* Called by this module only, which waits for it: no reference */
+	if (r->replacement == redirect_selftest_replacement)
+		return true;
+	if (!r->replacement || !READ_ONCE(redirect_live) ||
+	    !try_module_get(THIS_MODULE))
+		return false;
+
+	atomic_long_inc(&r->sent);
+	return true;
+}
 
 /**
  * redirect_pass() - call the original from its replacement

@@ -33,7 +33,7 @@
 static DEFINE_HASHTABLE(resizes, 6);
 static DEFINE_SPINLOCK(resizes_lock);
 /* How many there are: an fsync looks no further where there is none */
-static int resizes_nr;
+int resize_nr;
 
 /**
  * resize_find() - find a resize that is going on
@@ -52,8 +52,6 @@ notrace struct resize *resize_find(struct super_block *sb,
 {
 	struct resize *r, *found = NULL;
 
-	if (!READ_ONCE(resizes_nr))
-		return NULL;
 	rcu_read_lock();
 	hash_for_each_possible_rcu(resizes, r, node, (unsigned long)sb) {
 		if (r->sb == sb && (!task || r->task == task)) {
@@ -72,7 +70,7 @@ static void resize_remove(struct resize *r, long us)
 	atomic_long_t *longest = fix_stat(hold_longest_us);
 
 	spin_lock(&resizes_lock);
-	WRITE_ONCE(resizes_nr, resizes_nr - 1);
+	WRITE_ONCE(resize_nr, resize_nr - 1);
 	hlist_del_init_rcu(&r->node);
 	if (us > atomic_long_read(longest))
 		atomic_long_set(longest, us);
@@ -109,7 +107,7 @@ static int resize_add(struct resize *r, struct super_block *sb)
 
 	__module_get(THIS_MODULE);
 	spin_lock(&resizes_lock);
-	WRITE_ONCE(resizes_nr, resizes_nr + 1);
+	WRITE_ONCE(resize_nr, resize_nr + 1);
 	hash_add_rcu(resizes, &r->node, (unsigned long)sb);
 	spin_unlock(&resizes_lock);
 	return 0;

@@ -74,6 +74,14 @@ nothing_left() {
 	is "$(find /sys/module -maxdepth 1 -name 'redirect_hooks*')" "" "$1: the module is gone"
 }
 
+# inside N: waits until N tasks are in replacements, at most 10 seconds
+inside() {
+	for _ in $(seq 100); do
+		[ "$(cat /sys/module/redirect_hooks/refcnt)" -lt "$1" ] || return
+		sleep 0.1
+	done
+}
+
 load() { ok "${1:+$1: }load" modprobe redirect_hooks; }
 unload() {
 	is "$(cat /sys/module/redirect_hooks/refcnt)" 0 "${1:+$1: }no reference is left"
@@ -214,7 +222,7 @@ for n in 1 2 3 4 5 6; do
 	call sleep 1500 $n >/tmp/sleep$n &
 	pids="$pids $!"
 done
-sleep 0.7
+inside 6
 is "$(cat /sys/module/redirect_hooks/refcnt)" 6 "six tasks asleep in the original hold six references"
 # shellcheck disable=SC2086 # words
 wait $pids
@@ -230,7 +238,7 @@ nothing_left "after rmmod"
 for function in late sleep; do
 	load "$function"
 	call $function 4000 3 | cut -d" " -f1 >/tmp/asleep &
-	sleep 0.5
+	inside 1
 	refuses "in use" "$function: rmmod by kmod while a task sleeps in the replacement" rmmod redirect_hooks
 	refuses "temporarily unavailable" "$function: the kernel refuses as well" busybox rmmod redirect_hooks
 	are_redirected "$function: after the refusal"
@@ -432,6 +440,7 @@ for switch in /proc/sys/kernel/ftrace_enabled $kprobes/enabled; do
 		is "$(cat $hooks/selftest)" 1 "$where: nothing to redirect_selftest()"
 		are_redirected "$where"
 		hammer 3
+		sleep 1
 		n=0
 		while [ $n -lt 20 ]; do
 			echo 1 >"$switch"

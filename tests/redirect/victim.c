@@ -153,10 +153,10 @@ static void rv_check(struct rv_tally *tally, const char *name, int got,
 
 static void rv_hammer(struct rv_tally *tally)
 {
-	unsigned int i;
+	unsigned int i = 0;
 
-	for (i = 0; !READ_ONCE(rv_stop) && !fatal_signal_pending(current);
-	     i++) {
+	/* Once at least, however late this task comes to run */
+	do {
 		rv_check(tally, "plain", rv_plain(6, 7), 13, 1);
 		rv_check(tally, "through", rv_through(9, 4), 5, 0);
 		rv_check(tally, "recurse", rv_recurse(3, 0), 6, 4);
@@ -166,11 +166,11 @@ static void rv_hammer(struct rv_tally *tally)
 		rv_check(tally, "observed", rv_observed(8, 0), 8, 0);
 		rv_check(tally, "many", rv_many(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
 			 385, 1);
-		if (i % 32 == 0)
+		if (i++ % 32 == 0)
 			rv_check(tally, "sleep", rv_sleep(1, 9), 9, 1);
 		/* Outside for some time, or no rmmod would ever succeed */
 		usleep_range(1000, 3000);
-	}
+	} while (!READ_ONCE(rv_stop) && !fatal_signal_pending(current));
 }
 
 static int rv_open(struct inode *inode, struct file *file)

@@ -71,6 +71,30 @@ events() {
 	echo 1 >$events/enable
 }
 
+# attach TYPES FUNCTIONS: bpf programs, fentry or fexit, on each of these words (tests/guest/bpf.c);
+# "attached" or why not is in /tmp/bpf
+attach() {
+	probes=''
+	for type in $1; do
+		for function in $2; do
+			probes="$probes $type:$function"
+		done
+	done
+	: >/tmp/bpf
+	# shellcheck disable=SC2086 # words
+	/test/bpf $probes >/tmp/bpf 2>&1 &
+	bpf=$!
+	until grep -q . /tmp/bpf; do sleep 0.1; done
+}
+
+# detach NAME: as one result, that each of them was hit
+detach() {
+	kill -TERM "$bpf"
+	wait "$bpf"
+	is "$(awk 'NR > 1 && $2 == 0' /tmp/bpf)" "" "$1: each bpf program was hit"
+	note "$1: $(tail -n +2 /tmp/bpf | xargs)"
+}
+
 # Whether a redirect is a hook of ftrace (src/module/redirect_ftrace.c), or a kprobe
 ftrace_hooks() { [ "$(uname -m)" = x86_64 ] && [ -e /sys/kernel/tracing/enabled_functions ]; }
 

@@ -2,39 +2,56 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Indirect Branch Tracking: each function that the module redirects or calls is
-# called, and none is called where IBT wants an ENDBR that is not there. The
-# negative is a call by way of a pointer (tests/wrong). Of QEMU and Bochs the
-# second has IBT; it has no disk that a cloud kernel knows.
+# called, also with bpf programs on it that were there later or first, and none is
+# called where IBT wants an ENDBR that is not there. The negative is a call by way
+# of a pointer (tests/wrong). Of QEMU and Bochs the second has IBT; it has no disk
+# that a cloud kernel knows.
 # vm: --bochs --append ibt=warn --expect-console . --timeout 1200
 # build: tests/wrong
+# program: bpf
 . /lib/test.sh
 
 status=/sys/module/ext4_fc_resize_fix/status
 image=/tmp/image
+functions='ext4_resize_begin ext4_group_extend ext4_group_add ext4_resize_end ext4_fc_mark_ineligible ext4_fc_commit'
 missing() { dmesg | grep -c 'Missing ENDBR'; }
 size() { /test/fcr size /dev/loop0; }
 
 modprobe loop
 modprobe ext4
-truncate -s 64M $image
+truncate -s 96M $image
 mke2fs -q -t ext4 -b 1024 -O fast_commit $image 20000 || bail "mke2fs"
 losetup /dev/loop0 $image || bail "losetup"
 mount /dev/loop0 /mnt || bail "mount"
 is "$(dmesg | grep -c 'CET detected: Indirect Branch Tracking enabled')" 1 "Indirect Branch Tracking is on"
 
+# works WHERE: the counters tell that each of the calls was made: ext4_force_commit()
+# by the holds, jbd2_complete_transaction() by the full commits
+works() {
+	before=$(($(cat $status/holds) * 10 + $(cat $status/full_commits_flush)))
+	size=$(size)
+	is "$(/test/fcr extend /mnt $((size + 8192 - (size - 1) % 8192)))" 0 "$1: extend"
+	is "$(/test/fcr write /mnt/file one)" 0 "$1: fsync after the flush"
+	is "$(/test/fcr write /mnt/file two)" 0 "$1: fsync, which is not redirected"
+	is "$(/test/fcr addgroup /mnt /dev/loop0)" 0 "$1: add"
+	is "$(/test/fcr resizefs /mnt $(($(size) + 4096)))" 0 "$1: resizefs"
+	is "$(/test/fcr write /mnt/file three)" 0 "$1: fsync after the flush"
+	is $(($(cat $status/holds) * 10 + $(cat $status/full_commits_flush) - before)) 32 "$1: the module called into ext4 and jbd2"
+	is "$(($(cat $status/marks_group_extend) > 0)) $(cat $status/state) $(cat $status/missed)" "1 protected 0" "$1: it marks, state, no call missed"
+	is "$(missing)" 0 "$1: not one Missing ENDBR"
+}
+
 ok "modprobe" modprobe ext4_fc_resize_fix
-is "$(/test/fcr extend /mnt 24577)" 0 "extend"
-is "$(/test/fcr write /mnt/file one)" 0 "fsync after the flush"
-is "$(/test/fcr addgroup /mnt /dev/loop0)" 0 "add"
-is "$(/test/fcr resizefs /mnt $(($(size) + 4096)))" 0 "resizefs"
-is "$(/test/fcr write /mnt/file two)" 0 "fsync"
-# The counters tell that each of the calls was made: ext4_force_commit() by the
-# holds, jbd2_complete_transaction() by the full commit
-is "$(cat $status/holds) $(cat $status/full_commits_flush) $(($(cat $status/marks_group_extend) > 0))" "3 2 1" "the module called into ext4 and jbd2"
-is "$(cat $status/state)" protected "state"
-is "$(cat $status/missed)" 0 "no call missed"
-ok "rmmod" rmmod ext4_fc_resize_fix
-is "$(missing)" 0 "not one Missing ENDBR"
+works "alone"
+# With sharing (see redirect_ftrace.c) a bpf trampoline calls indirectly where the
+# hook sends it
+attach "fentry fexit" "$functions"
+works "bpf later"
+ok "bpf later: rmmod" rmmod ext4_fc_resize_fix
+ok "bpf first: modprobe" modprobe ext4_fc_resize_fix
+works "bpf first"
+ok "bpf first: rmmod" rmmod ext4_fc_resize_fix
+detach "bpf"
 
 ok "modprobe wrong" modprobe wrong pointer=1
 is "$(/test/fcr extend /mnt $(($(size) + 8)))" 0 "wrong: extend"

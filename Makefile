@@ -27,14 +27,19 @@ help:
 	@echo "make clean           remove what a build left here"
 
 module:
+	$(if $(wildcard $(KDIR)/Makefile),,$(error no headers of the kernel $(KERNELRELEASE): there is no $(KDIR)/Makefile))
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
+# Not by kbuild, which needs the headers
 clean:
-	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	rm -rf .tmp_versions
+	for dir in . src/module; do \
+		(cd $$dir && rm -f *.o *.ko *.mod *.mod.c .*.cmd .*.d Module.symvers modules.order); \
+	done
 	$(MAKE) -C src/cli clean
 
 cli:
-	$(MAKE) -C src/cli
+	@$(MAKE) --no-print-directory -C src/cli
 
 install:
 	@scripts/install

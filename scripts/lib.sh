@@ -15,7 +15,7 @@ cache=$(cd "$cache" && pwd -P)
 # What building the command takes beside gcc and make; scripts/install, which
 # stands alone, says it for Fedora, too
 # shellcheck disable=SC2034 # for those who source this
-cli_libraries='pkg-config libkmod-dev libmount-dev libext2fs-dev libjson-c-dev'
+cli_libraries='pkg-config libkmod-dev libmount-dev libsmartcols-dev libext2fs-dev libjson-c-dev'
 
 # Messages go to stderr: stdout belongs to results (TAP, paths, versions).
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

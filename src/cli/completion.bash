@@ -2,12 +2,15 @@
 # shellcheck shell=bash
 
 _ext4_fc_resize_fix() {
-	local words=''
+	local word words='status check selftest --json --help --version'
 
-	case $COMP_CWORD:${COMP_WORDS[1]-} in
-	1:*) words='status check selftest --help --version' ;;
-	2:status) words=--json ;;
-	esac
+	# The command may come after options
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		case $word in
+		status | check) words='--json --help' ;;
+		selftest) words=--help ;;
+		esac
+	done
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")
 }
 complete -F _ext4_fc_resize_fix ext4-fc-resize-fix

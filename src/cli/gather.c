@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <libkmod.h>
 #include <libmount.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,39 +23,34 @@
 
 #include "gather.h"
 
-const struct places places = {
-	.sys_module = "/sys/module/" MODULE,
-	.mountinfo = "/proc/self/mountinfo",
-	.fstab = "/etc/fstab",
-	.proc = "/proc",
-	.proc_ext4 = "/proc/fs/ext4",
-	.lib_modules = "/lib/modules",
-	.known = "/run",
-};
+const char *root = "";
 
-const char *const counter_names[COUNTERS] = {
-	[MARKS_GROUP_EXTEND] = "marks_group_extend",
-	[MARKS_GROUP_ADD] = "marks_group_add",
-	[KERNEL_MARKS] = "kernel_marks",
-	[HOLDS] = "holds",
-	[HOLDS_FAILED] = "holds_failed",
-	[UNPROTECTED] = "unprotected",
-	[HOLD_LONGEST_US] = "hold_longest_us",
-	[FULL_COMMITS_HOLD] = "full_commits_hold",
-	[FULL_COMMITS_FLUSH] = "full_commits_flush",
-	[MISSED] = "missed",
-};
+#define NAME(name) (#name),
+const char *const counter_names[COUNTERS] = { FIX_STATS(NAME) NAME(missed) };
+
+const char *const param_names[PARAMS] = { "hold", "overlap", "disable" };
+const int param_defaults[PARAMS] = { 1, 1, 0 };
+
+struct path in_root(const char *format, ...)
+{
+	struct path path;
+	va_list args;
+	int n = snprintf(path.text, sizeof(path.text), "%s", root);
+
+	va_start(args, format);
+	vsnprintf(path.text + n, sizeof(path.text) - n, format, args);
+	va_end(args);
+	return path;
+}
 
 /* Returns 0, or -1 with buf empty and errno set; what does not fit is cut off */
-int read_file(const char *dir, const char *name, char *buf, size_t size)
+int read_file(struct path path, char *buf, size_t size)
 {
-	char path[512];
 	ssize_t n;
 	int fd, err;
 
 	buf[0] = '\0';
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(path.text, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -1;
 	n = read(fd, buf, size - 1);
@@ -67,21 +63,47 @@ int read_file(const char *dir, const char *name, char *buf, size_t size)
 	return 0;
 }
 
-static int read_line(const char *dir, const char *name, char *buf, size_t size)
+static int read_line(struct path path, char *buf, size_t size)
 {
-	int ret = read_file(dir, name, buf, size);
+	int ret = read_file(path, buf, size);
 
 	parse_first_line(buf);
 	return ret;
 }
 
-long read_counter(const char *sys_module, enum counter c)
+static struct path of_module(const char *name)
 {
-	char name[64], buf[64];
+	return in_root("/sys/module/" MODULE "/%s", name);
+}
 
-	snprintf(name, sizeof(name), "status/%s", counter_names[c]);
-	return read_file(sys_module, name, buf, sizeof(buf)) ? -1 :
-							       parse_count(buf);
+long read_counter(enum counter c)
+{
+	struct path path =
+		in_root("/sys/module/" MODULE "/status/%s", counter_names[c]);
+	char buf[64];
+
+	return read_file(path, buf, sizeof(buf)) ? -1 : parse_count(buf);
+}
+
+static int read_param(enum param p)
+{
+	struct path path =
+		in_root("/sys/module/" MODULE "/parameters/%s", param_names[p]);
+	char buf[8];
+
+	read_line(path, buf, sizeof(buf));
+	if (!strcmp(buf, "Y"))
+		return 1;
+	return strcmp(buf, "N") ? -1 : 0;
+}
+
+/* Nobody who has all rights is refused, but in a container */
+const char *denied(int err)
+{
+	if (err != EACCES && err != EPERM)
+		return "";
+	return geteuid() ? ", run this as root" :
+			   ", in a container? run it on the host";
 }
 
 /* libkmod without a word on stderr; NULL has the caller do without */
@@ -95,37 +117,31 @@ static struct kmod_ctx *kmod_quiet(const char *dir)
 	return ctx;
 }
 
-static bool is_live(void)
+void read_module(struct module *m)
 {
-	struct kmod_ctx *ctx = kmod_quiet(NULL);
-	struct kmod_module *mod = NULL;
-	bool live = false;
-
-	if (ctx && !kmod_module_new_from_name(ctx, MODULE, &mod))
-		live = kmod_module_get_initstate(mod) == KMOD_MODULE_LIVE;
-	kmod_module_unref(mod);
-	kmod_unref(ctx);
-	return live;
-}
-
-/* Of a module that is loaded */
-void read_module(struct module *m, const char *sys_module)
-{
-	char taint[64];
+	struct path state = of_module("status/state");
+	char buf[64];
 	int i;
 
-	read_line(sys_module, "version", m->version, sizeof(m->version));
-	read_line(sys_module, "srcversion", m->srcversion,
+	read_line(of_module("initstate"), buf, sizeof(buf));
+	m->loaded = !strcmp(buf, "live");
+	if (!m->loaded)
+		return;
+
+	read_line(of_module("version"), m->version, sizeof(m->version));
+	read_line(of_module("srcversion"), m->srcversion,
 		  sizeof(m->srcversion));
-	read_line(sys_module, "taint", taint, sizeof(taint));
-	m->unsigned_taint = strchr(taint, 'E');
+	read_line(of_module("taint"), buf, sizeof(buf));
+	m->unsigned_taint = strchr(buf, 'E');
 	for (i = 0; i < COUNTERS; i++)
-		m->counters[i] = read_counter(sys_module, i);
+		m->counters[i] = read_counter(i);
+	for (i = 0; i < PARAMS; i++)
+		m->params[i] = read_param(i);
 
 	m->state = STATE_UNKNOWN;
-	if (read_line(sys_module, "status/state", m->text, sizeof(m->text))) {
-		snprintf(m->text, sizeof(m->text), "%s/status/state: %s",
-			 sys_module, strerror(errno));
+	if (read_line(state, m->text, sizeof(m->text))) {
+		snprintf(m->text, sizeof(m->text), "%.120s: %s", state.text,
+			 strerror(errno));
 		return;
 	}
 	m->state = parse_state(m->text);
@@ -136,39 +152,41 @@ void read_module(struct module *m, const char *sys_module)
 /* sda1, dm-0, loop3; empty if there is no such device */
 static void read_name(char *name, size_t size, dev_t dev)
 {
-	char path[64], link[512];
-	ssize_t n;
+	struct path path =
+		in_root("/sys/dev/block/%u:%u", major(dev), minor(dev));
+	char link[512];
+	ssize_t n = readlink(path.text, link, sizeof(link) - 1);
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev),
-		 minor(dev));
-	n = readlink(path, link, sizeof(link) - 1);
 	link[n > 0 ? n : 0] = '\0';
 	snprintf(name, size, "%s", basename(link));
 }
 
+/* Where udev makes it: / in the name is ! in sysfs and in /proc/fs/ext4 */
+static struct path device_of(const char *name)
+{
+	struct path path = in_root("/dev/%s", name);
+	char *p;
+
+	for (p = path.text; *p; p++) {
+		if (*p == '!')
+			*p = '/';
+	}
+	return path;
+}
+
 /* Through the block device's cache, as the mounted filesystem sees it */
-static void read_features(struct fs *fs, dev_t dev, const char *name)
+static void read_features(struct fs *fs, const char *device)
 {
 	int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SUPER_ONLY |
 		    EXT2_FLAG_SKIP_MMP | EXT2_FLAG_IGNORE_CSUM_ERRORS |
 		    EXT2_FLAG_SOFTSUPP_FEATURES | EXT2_FLAG_FORCE;
-	const char *device = fs->device;
-	char path[64];
-	struct stat st;
 	ext2_filsys e2;
 	errcode_t err;
-
-	/* /dev/root and names from another mount namespace are not there */
-	if (*name &&
-	    (stat(device, &st) || !S_ISBLK(st.st_mode) || st.st_rdev != dev)) {
-		snprintf(path, sizeof(path), "/dev/%s", name);
-		device = path;
-	}
 
 	err = ext2fs_open(device, flags, 0, 0, unix_io_manager, &e2);
 	if (err) {
 		snprintf(fs->why, sizeof(fs->why), "%s%s", error_message(err),
-			 err == EACCES ? ", run this as root" : "");
+			 denied(err));
 		parse_printable(fs->why);
 		return;
 	}
@@ -176,12 +194,20 @@ static void read_features(struct fs *fs, dev_t dev, const char *name)
 	ext2fs_close_free(&e2);
 }
 
-static long read_marks(const char *proc_ext4, const char *name)
+/* /dev/root and names from another mount namespace are not there */
+static bool is_device(const char *path, dev_t dev)
 {
-	char path[64], text[4096];
+	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/fc_info", name);
-	return read_file(proc_ext4, path, text, sizeof(text)) ?
+	return !stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == dev;
+}
+
+static long read_marks(const char *name)
+{
+	char text[4096];
+
+	return read_file(in_root("/proc/fs/ext4/%s/fc_info", name), text,
+			 sizeof(text)) ?
 		       -1 :
 		       parse_reason(text, "Resize");
 }
@@ -190,7 +216,7 @@ static void *grow(void *array, int nr, size_t size)
 {
 	array = reallocarray(array, nr + 1, size);
 	if (!array) {
-		fputs("ext4-fc-resize-fix: out of memory\n", stderr);
+		fputs(COMMAND ": out of memory\n", stderr);
 		exit(VERDICT_UNKNOWN);
 	}
 	memset((char *)array + nr * size, 0, size);
@@ -202,7 +228,7 @@ static char *copy(const char *text)
 	char *p = strdup(text ? text : "?");
 
 	if (!p) {
-		fputs("ext4-fc-resize-fix: out of memory\n", stderr);
+		fputs(COMMAND ": out of memory\n", stderr);
 		exit(VERDICT_UNKNOWN);
 	}
 	return p;
@@ -217,11 +243,11 @@ static int ignore_bad_line(struct libmnt_table *tb, const char *name, int line)
 }
 
 /* On the kernel's command line, for all filesystems */
-static bool skips_e2fsck(const char *proc)
+static bool skips_e2fsck(void)
 {
 	char line[4096], *rest = line, *word;
 
-	read_file(proc, "cmdline", line, sizeof(line));
+	read_file(in_root("/proc/cmdline"), line, sizeof(line));
 	while ((word = strsep(&rest, "\n "))) {
 		if (!strcmp(word, "fsck.mode=skip"))
 			return true;
@@ -237,42 +263,52 @@ static bool checked_at_boot(struct libmnt_table *fstab, const char *dir)
 	return fs && mnt_fs_get_passno(fs) > 0;
 }
 
-static void read_mounts(struct machine *m, const struct places *at)
+static struct fs *add_fs(struct machine *m, const char *device, const char *dir)
 {
-	const char *mountinfo = at->mountinfo;
+	struct fs *fs;
+
+	m->fs = grow(m->fs, m->nr_fs, sizeof(*m->fs));
+	fs = &m->fs[m->nr_fs++];
+	fs->device = copy(device);
+	if (dir)
+		fs->dir = copy(dir);
+	fs->fast_commit = -1;
+	return fs;
+}
+
+static void read_mounts(struct machine *m)
+{
+	struct path mountinfo = in_root("/proc/self/mountinfo");
 	struct libmnt_table *table = mnt_new_table(), *seen = mnt_new_table();
 	struct libmnt_table *fstab = mnt_new_table();
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *mnt, *once;
 	int err;
 
-	initialize_ext2_error_table();
 	mnt_table_set_parser_errcb(fstab, ignore_bad_line);
-	if (!skips_e2fsck(at->proc))
-		mnt_table_parse_fstab(fstab, at->fstab);
+	if (!skips_e2fsck())
+		mnt_table_parse_fstab(fstab, in_root("/etc/fstab").text);
 	mnt_table_set_parser_errcb(table, ignore_bad_line);
-	err = mnt_table_parse_file(table, mountinfo);
+	err = mnt_table_parse_file(table, mountinfo.text);
 	if (err || mnt_table_is_empty(table))
-		snprintf(m->fs_error, sizeof(m->fs_error), "%s: %s", mountinfo,
+		snprintf(m->fs_error, sizeof(m->fs_error), "%.80s: %s",
+			 mountinfo.text,
 			 err < 0 ? strerror(-err) : "no mount in it");
 	while (!err && !mnt_table_next_fs(table, iter, &mnt)) {
 		dev_t dev = mnt_fs_get_devno(mnt);
 		const char *type = mnt_fs_get_fstype(mnt);
-		char name[40];
 		struct fs *fs;
 
 		/* Bind mounts are the same filesystem */
 		if (!type || strcmp(type, "ext4") ||
 		    mnt_table_find_devno(seen, dev, MNT_ITER_FORWARD))
 			continue;
-		m->fs = grow(m->fs, m->nr_fs, sizeof(*m->fs));
-		fs = &m->fs[m->nr_fs++];
-		fs->device = copy(mnt_fs_get_source(mnt));
-		fs->dir = copy(mnt_fs_get_target(mnt));
-		fs->fast_commit = -1;
-		read_name(name, sizeof(name), dev);
-		read_features(fs, dev, name);
-		fs->marks = read_marks(at->proc_ext4, name);
+		fs = add_fs(m, mnt_fs_get_source(mnt), mnt_fs_get_target(mnt));
+		read_name(fs->name, sizeof(fs->name), dev);
+		if (*fs->name && !is_device(fs->device, dev))
+			read_features(fs, device_of(fs->name).text);
+		else
+			read_features(fs, fs->device);
 		fs->checked_at_boot = checked_at_boot(fstab, fs->dir);
 		parse_printable(fs->device);
 		parse_printable(fs->dir);
@@ -284,6 +320,79 @@ static void read_mounts(struct machine *m, const struct places *at)
 	mnt_unref_table(seen);
 	mnt_unref_table(table);
 	mnt_unref_table(fstab);
+}
+
+static struct fs *find_fs(struct machine *m, const char *name)
+{
+	int i;
+
+	for (i = 0; i < m->nr_fs; i++) {
+		if (!strcmp(m->fs[i].name, name))
+			return &m->fs[i];
+	}
+	return NULL;
+}
+
+/* What containers have in mount namespaces of their own; the kernel lists all */
+static void read_elsewhere(struct machine *m)
+{
+	struct dirent **names;
+	int i, n = scandir(in_root("/proc/fs/ext4").text, &names, NULL,
+			   versionsort);
+
+	for (i = 0; i < n; i++) {
+		const char *name = names[i]->d_name;
+
+		if (name[0] != '.' && !find_fs(m, name)) {
+			struct path device = device_of(name);
+			struct fs *fs = add_fs(m, device.text, NULL);
+
+			snprintf(fs->name, sizeof(fs->name), "%.39s", name);
+			read_features(fs, device.text);
+			parse_printable(fs->device);
+		}
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+}
+
+/*
+ * Which were resized before the module was there? The kernel's log tells, if it
+ * is long enough to have both, and only of RESIZE_FS, which is what resize2fs and
+ * systemd-growfs use.
+ */
+static void read_log(struct machine *m)
+{
+	FILE *log = fopen(in_root("/dev/kmsg").text, "re");
+	static char buf[16384]; /* a record is one read() */
+	bool loaded = false, seen = false;
+	char *line = NULL, name[40];
+	size_t size = 0;
+	int i;
+
+	if (!log)
+		return;
+	fcntl(fileno(log), F_SETFL, O_NONBLOCK);
+	setvbuf(log, buf, _IOFBF, sizeof(buf));
+	while (getline(&line, &size, log) > 0) {
+		const char *said = parse_ext4_log(line, name, sizeof(name));
+		struct fs *fs = said ? find_fs(m, name) : NULL;
+
+		if (strstr(line, ";" MODULE ": ext4 online resize on "))
+			loaded = true;
+		else if (strstr(line, ";" MODULE ": unloaded: "))
+			loaded = false;
+		else if (fs && !strncmp(said, "mounted filesystem", 18))
+			fs->resized_before = false;
+		else if (fs && !strncmp(said, "resizing filesystem", 19))
+			fs->resized_before |= !loaded;
+		seen |= loaded;
+	}
+	free(line);
+	fclose(log);
+	for (i = 0; i < m->nr_fs && !seen; i++)
+		m->fs[i].resized_before = false;
 }
 
 /* --- installed kernels --- */
@@ -311,6 +420,8 @@ static void read_info(struct kernel *k, struct kmod_module *mod)
 			keep(k->version, sizeof(k->version), value);
 		else if (!strcmp(key, "srcversion"))
 			keep(k->srcversion, sizeof(k->srcversion), value);
+		else if (!strcmp(key, "sig_id"))
+			k->is_signed = true;
 		else if (!strcmp(key, "signer"))
 			keep(k->signer, sizeof(k->signer), value);
 	}
@@ -338,32 +449,34 @@ static void read_kernel(struct kernel *k, const char *dir)
 	kmod_unref(ctx);
 }
 
+static void add_kernel(struct machine *m, const char *release)
+{
+	struct path headers =
+		in_root("/lib/modules/%s/build/Makefile", release);
+	struct kernel *k;
+
+	m->kernels = grow(m->kernels, m->nr_kernels, sizeof(*m->kernels));
+	k = &m->kernels[m->nr_kernels++];
+	k->release = copy(release);
+	k->running = !strcmp(release, m->release);
+	k->headers = !access(headers.text, F_OK);
+	read_kernel(k, in_root("/lib/modules/%s", release).text);
+	parse_printable(k->release);
+}
+
 /* A kernel that is gone leaves its directory there, but not its modules */
-static void read_kernels(struct machine *m, const char *lib_modules)
+static void read_kernels(struct machine *m)
 {
 	struct dirent **names;
-	int i, n = scandir(lib_modules, &names, NULL, versionsort);
+	int i, n = scandir(in_root("/lib/modules").text, &names, NULL,
+			   versionsort);
 
 	for (i = 0; i < n; i++) {
 		const char *name = names[i]->d_name;
-		char path[PATH_MAX];
-		struct kernel *k;
+		struct path kernel = in_root("/lib/modules/%s/kernel", name);
 
-		snprintf(path, sizeof(path), "%s/%s/kernel", lib_modules, name);
-		if (name[0] != '.' && !access(path, F_OK)) {
-			m->kernels = grow(m->kernels, m->nr_kernels,
-					  sizeof(*m->kernels));
-			k = &m->kernels[m->nr_kernels++];
-			k->release = copy(name);
-			k->running = !strcmp(name, m->release);
-			snprintf(path, sizeof(path), "%s/%s/build/Makefile",
-				 lib_modules, name);
-			k->headers = !access(path, F_OK);
-			snprintf(path, sizeof(path), "%s/%s", lib_modules,
-				 name);
-			read_kernel(k, path);
-			parse_printable(k->release);
-		}
+		if (name[0] != '.' && !access(kernel.text, F_OK))
+			add_kernel(m, name);
 		free(names[i]);
 	}
 	if (n >= 0)
@@ -375,32 +488,37 @@ static void read_kernels(struct machine *m, const char *lib_modules)
  * mark by itself, selftest also that it does not. A version number tells
  * nothing, distributions backport.
  */
-static int read_fixed(const struct module *m, const char *known)
+static int read_fixed(const struct module *m)
 {
 	char buf[16];
 
-	if (m->loaded && m->counters[KERNEL_MARKS] == 1)
+	if (m->loaded && m->counters[COUNTER_kernel_marks] == 1)
 		return 1;
-	if (read_line(known, "ext4-fc-resize-fix", buf, sizeof(buf)))
+	if (read_line(in_root(KNOWN), buf, sizeof(buf)))
 		return -1;
 	if (!strcmp(buf, "fixed"))
 		return 1;
 	return strcmp(buf, "unfixed") ? -1 : 0;
 }
 
-void read_machine(struct machine *m, const struct places *at)
+void read_machine(struct machine *m)
 {
 	struct utsname uts;
+	int i;
 
 	memset(m, 0, sizeof(*m));
 	uname(&uts);
 	snprintf(m->release, sizeof(m->release), "%s", uts.release);
-	m->module.loaded = is_live();
+	initialize_ext2_error_table();
+	read_module(&m->module);
+	read_mounts(m);
+	read_elsewhere(m);
+	for (i = 0; i < m->nr_fs; i++)
+		m->fs[i].marks = read_marks(m->fs[i].name);
 	if (m->module.loaded)
-		read_module(&m->module, at->sys_module);
-	read_mounts(m, at);
-	read_kernels(m, at->lib_modules);
-	m->fixed = read_fixed(&m->module, at->known);
+		read_log(m);
+	read_kernels(m);
+	m->fixed = read_fixed(&m->module);
 }
 
 void free_machine(struct machine *m)
@@ -413,6 +531,30 @@ void free_machine(struct machine *m)
 		free(m->kernels[m->nr_kernels].release);
 	free(m->fs);
 	free(m->kernels);
+}
+
+/* --- what follows from it --- */
+
+bool is_protected(const struct machine *m)
+{
+	return m->module.loaded && m->module.state == STATE_PROTECTED;
+}
+
+/* The next boot of such a kernel is one without the module */
+bool not_built(const struct kernel *k)
+{
+	return !k->found || !k->matches;
+}
+
+const struct kernel *running_kernel(const struct machine *m)
+{
+	int i;
+
+	for (i = 0; i < m->nr_kernels; i++) {
+		if (m->kernels[i].running)
+			return &m->kernels[i];
+	}
+	return NULL;
 }
 
 int machine_fast_commits(const struct machine *m)
@@ -433,8 +575,27 @@ int machine_cannot_tell(const struct machine *m)
 	return n;
 }
 
+/* The kernel that boot loaders take, the newest, if the module is not built for it */
+const struct kernel *next_unprotected(const struct machine *m)
+{
+	const struct kernel *newest;
+
+	if (!m->nr_kernels || !machine_fast_commits(m))
+		return NULL;
+	newest = &m->kernels[m->nr_kernels - 1];
+	return not_built(newest) ? newest : NULL;
+}
+
 enum verdict machine_verdict(const struct machine *m)
 {
-	return parse_verdict(m->module.loaded, m->module.state,
-			     machine_fast_commits(m), machine_cannot_tell(m));
+	int on = machine_fast_commits(m);
+	const long *c = m->module.counters;
+	enum verdict verdict = parse_verdict(m->module.loaded, m->module.state,
+					     on, machine_cannot_tell(m));
+
+	if (verdict == VERDICT_OK &&
+	    (c[COUNTER_missed] > 0 || (on && c[COUNTER_unprotected] > 0) ||
+	     next_unprotected(m)))
+		return VERDICT_WARNING;
+	return verdict;
 }

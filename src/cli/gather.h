@@ -5,29 +5,29 @@
 #ifndef GATHER_H
 #define GATHER_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../module/stats.h"
 #include "parse.h"
 
-#define MODULE "ext4_fc_resize_fix"
+#define MODULE	"ext4_fc_resize_fix"
+#define COMMAND "ext4-fc-resize-fix"
+
+/* What selftest has found out since boot */
+#define KNOWN "/run/" COMMAND
 
 /* The module's counters, named as the files in /sys/module/MODULE/status */
-enum counter {
-	MARKS_GROUP_EXTEND,
-	MARKS_GROUP_ADD,
-	KERNEL_MARKS,
-	HOLDS,
-	HOLDS_FAILED,
-	UNPROTECTED,
-	HOLD_LONGEST_US,
-	FULL_COMMITS_HOLD,
-	FULL_COMMITS_FLUSH,
-	MISSED,
-	COUNTERS,
-};
+#define COUNTER(name) COUNTER_##name,
+enum counter { FIX_STATS(COUNTER) COUNTER(missed) COUNTERS };
+
+/* And its parameters: 1, 0, or -1 where it has no such one */
+enum param { PARAM_HOLD, PARAM_OVERLAP, PARAM_DISABLE, PARAMS };
 
 extern const char *const counter_names[COUNTERS];
+extern const char *const param_names[PARAMS];
+extern const int param_defaults[PARAMS];
 
 /* The module in the kernel. A counter that cannot be read is -1 */
 struct module {
@@ -38,16 +38,19 @@ struct module {
 	char srcversion[64];
 	bool unsigned_taint;
 	long counters[COUNTERS];
+	int params[PARAMS];
 };
 
 /* A mounted ext4, at the first of its mount points */
 struct fs {
+	char name[40]; /* sda1, dm-0; empty: no such device */
 	char *device;
-	char *dir;
+	char *dir; /* NULL: mounted elsewhere, not in our mount namespace */
 	int fast_commit; /* -1: not known, see why */
-	char why[96];
+	char why[160];
 	long marks; /* of resizes since it was mounted; -1: not known */
 	bool checked_at_boot; /* by e2fsck before it is mounted, as fstab has it */
+	bool resized_before; /* the kernel's log has a resize without the module */
 };
 
 /* An installed kernel, and the module's file for it */
@@ -59,7 +62,8 @@ struct kernel {
 	bool headers;
 	char version[64];
 	char srcversion[64];
-	char signer[128]; /* empty: not signed */
+	bool is_signed;
+	char signer[128]; /* empty: not known */
 };
 
 struct machine {
@@ -68,29 +72,29 @@ struct machine {
 	struct fs *fs;
 	int nr_fs;
 	char fs_error[160]; /* empty: all mounts were seen */
-	struct kernel *kernels;
+	struct kernel *kernels; /* the newest is the last */
 	int nr_kernels;
 	int fixed; /* ext4 itself: 1 yes, 0 no, -1 not known */
 };
 
-/* Where to look; tests have a directory of their own */
-struct places {
-	const char *sys_module;
-	const char *mountinfo;
-	const char *fstab;
-	const char *proc;
-	const char *proc_ext4;
-	const char *lib_modules;
-	const char *known; /* what selftest has found out since boot */
+/* Before each path: empty, tests have a tree of their own */
+extern const char *root;
+
+struct path {
+	char text[PATH_MAX];
 };
 
-extern const struct places places;
-
-int read_file(const char *dir, const char *name, char *buf, size_t size);
-void read_module(struct module *m, const char *sys_module);
-long read_counter(const char *sys_module, enum counter c);
-void read_machine(struct machine *m, const struct places *at);
+[[gnu::format(printf, 1, 2)]] struct path in_root(const char *format, ...);
+int read_file(struct path path, char *buf, size_t size);
+const char *denied(int err);
+void read_module(struct module *m);
+long read_counter(enum counter c);
+void read_machine(struct machine *m);
 void free_machine(struct machine *m);
+bool is_protected(const struct machine *m);
+bool not_built(const struct kernel *k);
+const struct kernel *running_kernel(const struct machine *m);
+const struct kernel *next_unprotected(const struct machine *m);
 enum verdict machine_verdict(const struct machine *m);
 int machine_fast_commits(const struct machine *m);
 int machine_cannot_tell(const struct machine *m);

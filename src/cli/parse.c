@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
@@ -41,19 +42,32 @@ void parse_first_line(char *text)
 	parse_printable(text);
 }
 
-/* Those of fix_state() in src/module/sysfs.c; another version may have others */
+/*
+ * One token: what comes before a ':' decides. Version 0.1 of the module has
+ * sentences instead, such as "protected (mark, hold=0)".
+ */
 enum state parse_state(const char *line)
 {
-	static const char mark_only[] = "protected (mark, hold=0)";
-	static const char all[] =
-		"protected (mark, hold, full commit after flush)";
+	static const struct {
+		const char *begin;
+		enum state state;
+	} states[] = {
+		{ "protected (mark, hold=0)", STATE_MARK_ONLY },
+		{ "protected", STATE_PROTECTED },
+		{ "mark-only", STATE_MARK_ONLY },
+		{ "not-protected", STATE_NOT_PROTECTED },
+		{ "not protected", STATE_NOT_PROTECTED },
+	};
+	size_t i;
 
-	if (!strcmp(line, all))
-		return STATE_PROTECTED;
-	if (!strcmp(line, mark_only))
-		return STATE_MARK_ONLY;
-	if (!strncmp(line, "not protected: ", 15))
-		return STATE_NOT_PROTECTED;
+	for (i = 0; i < sizeof(states) / sizeof(*states); i++) {
+		size_t len = strlen(states[i].begin);
+
+		/* strchr() finds the end, too */
+		if (!strncmp(line, states[i].begin, len) &&
+		    strchr(": ", line[len]))
+			return states[i].state;
+	}
 	return STATE_UNKNOWN;
 }
 
@@ -120,6 +134,73 @@ bool parse_vermagic(const char *vermagic, const char *release)
 
 	return len && len == strlen(release) &&
 	       !strncmp(vermagic, release, len);
+}
+
+/*
+ * The headers that go with a package that has a kernel image: by its name, since
+ * Proxmox, Ubuntu's flavours and RHEL's variants each have their own. False: not
+ * known.
+ */
+bool parse_headers(char *headers, size_t size, const char *image,
+		   const char *release)
+{
+	static const char *const kinds[] = { "-image-unsigned-", "-image-",
+					     "-binary-", "-modules-",
+					     "-kernel-" };
+	size_t i, len = strlen(image);
+
+	/* dpkg: linux-image-R, linux-image-R-unsigned, proxmox-kernel-R-signed */
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		const char *kind = strstr(image, kinds[i]);
+
+		if (!kind || !strstr(kind, release))
+			continue;
+		snprintf(headers, size, "%.*s-headers-%s", (int)(kind - image),
+			 image, release);
+		return true;
+	}
+	/* rpm: kernel, kernel-core, kernel-rt-core */
+	if (strncmp(image, "kernel", 6))
+		return false;
+	if (len > 5 && !strcmp(image + len - 5, "-core"))
+		len -= 5;
+	snprintf(headers, size, "%.*s-devel-%s", (int)len, image, release);
+	return true;
+}
+
+/* Is this line of /proc/keys about a key for signatures, and is it the signer's? */
+bool parse_key(const char *line, const char *signer, bool *is_signer)
+{
+	static const char type[] = " asymmetri "; /* cut off there */
+	const char *name = strstr(line, type);
+	size_t len = strlen(signer);
+
+	*is_signer = false;
+	if (!name)
+		return false;
+	for (name = strstr(name, signer); name && len;
+	     name = strstr(name + 1, signer)) {
+		if (name[len] == ':' && name[-1] == ' ')
+			*is_signer = true;
+	}
+	return true;
+}
+
+/* What ext4 says of a filesystem (sda1, dm-0) in a line of /dev/kmsg, or NULL */
+const char *parse_ext4_log(const char *line, char *name, size_t size)
+{
+	static const char before[] = ";EXT4-fs (";
+	const char *p = strstr(line, before);
+	size_t len;
+
+	if (!p)
+		return NULL;
+	p += strlen(before);
+	len = strcspn(p, ")");
+	if (strncmp(p + len, "): ", 3))
+		return NULL;
+	snprintf(name, size, "%.*s", (int)len, p);
+	return p + len + 3;
 }
 
 /*

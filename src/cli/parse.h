@@ -7,6 +7,7 @@
 #define PARSE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* What the module says of itself, status/state */
 enum state {
@@ -16,9 +17,10 @@ enum state {
 	STATE_PROTECTED,
 };
 
-/* Also the exit status of check and selftest */
+/* Also the exit status of check and selftest, as monitoring plugins have it */
 enum verdict {
 	VERDICT_OK,
+	VERDICT_WARNING,
 	VERDICT_EXPOSED,
 	VERDICT_UNKNOWN,
 };
@@ -30,6 +32,10 @@ long parse_count(const char *line);
 long parse_reason(const char *fc_info, const char *reason);
 long parse_stat(const char *fc_info, const char *name);
 bool parse_vermagic(const char *vermagic, const char *release);
+bool parse_headers(char *headers, size_t size, const char *image,
+		   const char *release);
+bool parse_key(const char *line, const char *signer, bool *is_signer);
+const char *parse_ext4_log(const char *line, char *name, size_t size);
 enum verdict parse_verdict(bool loaded, enum state state, int fast_commit,
 			   int cannot_tell);
 

@@ -3,81 +3,39 @@
  * What is said of a machine: a line, a table, JSON
  */
 #include <json-c/json.h>
+#include <libsmartcols.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "remedy.h"
 #include "report.h"
 
 static const char *const verdicts[] = {
 	[VERDICT_OK] = "OK",
+	[VERDICT_WARNING] = "WARNING",
 	[VERDICT_EXPOSED] = "EXPOSED",
 	[VERDICT_UNKNOWN] = "UNKNOWN",
 };
 
-static bool is_protected(const struct machine *m)
-{
-	return m->module.loaded && m->module.state == STATE_PROTECTED;
-}
-
-static const struct kernel *running_kernel(const struct machine *m)
-{
-	int i;
-
-	for (i = 0; i < m->nr_kernels; i++) {
-		if (m->kernels[i].running)
-			return &m->kernels[i];
-	}
-	return NULL;
-}
-
-/* The next boot of such a kernel is one without the module */
-static bool not_protected(const struct kernel *k)
-{
-	return !k->found || !k->matches;
-}
-
-static const char *why_not(const struct kernel *k)
-{
-	if (k->found)
-		return "its module was built for another kernel";
-	return k->headers ? "no module is built for it" : "headers missing";
-}
-
-/* srcversion is a sum of the sources, where the version does not stand */
+/* srcversion is a sum of the sources, which the version is not */
 static bool is_the_loaded(const struct module *mod, const struct kernel *k)
 {
 	return !strcmp(mod->srcversion, k->srcversion) &&
 	       !strcmp(mod->version, k->version);
 }
 
-/* Why the module does not protect now, and the way out */
-static void module_problem(FILE *to, const struct machine *m)
-{
-	const struct kernel *k = running_kernel(m);
-
-	if (m->module.loaded && m->module.state == STATE_MARK_ONLY)
-		fputs("the module is loaded with hold=0, a resize can hang or lose data",
-		      to);
-	else if (m->module.loaded && m->module.state == STATE_UNKNOWN)
-		fprintf(to, "what the module says is not understood (%s)",
-			m->module.text);
-	else if (m->module.loaded)
-		fprintf(to, "the module is loaded, but %s", m->module.text);
-	else if (k && not_protected(k))
-		fprintf(to, "not protected on %s: %s%s", k->release, why_not(k),
-			k->headers ? ", dkms autoinstall" : "");
-	else
-		fputs("the module is not loaded: modprobe " MODULE, to);
-}
-
-static void one_fs(FILE *to, const struct machine *m, int fast_commit)
+static void one_fs(FILE *to, const struct machine *m)
 {
 	int i, n = 0;
 
 	for (i = 0; i < m->nr_fs; i++) {
-		if (m->fs[i].fast_commit != fast_commit)
+		const struct fs *fs = &m->fs[i];
+
+		if (fs->fast_commit != 1)
 			continue;
 		if (!n++)
-			fputs(m->fs[i].dir, to);
+			fprintf(to, "%s%s", fs->dir ? fs->dir : fs->device,
+				fs->dir ? "" : " (mounted elsewhere)");
 	}
 	if (n > 1)
 		fprintf(to, " and %d more", n - 1);
@@ -92,41 +50,113 @@ static void why_unknown(FILE *to, const struct machine *m)
 		return;
 	}
 	for (i = 0; i < m->nr_fs; i++) {
-		if (m->fs[i].fast_commit < 0) {
-			fprintf(to, "whether %s has fast_commit: %s",
-				m->fs[i].device, m->fs[i].why);
+		const struct fs *fs = &m->fs[i];
+
+		if (fs->fast_commit < 0) {
+			fprintf(to, "whether %s%s has fast_commit: %s",
+				fs->device,
+				fs->dir ? "" : " (mounted elsewhere)", fs->why);
 			return;
 		}
 	}
 }
 
-void report_line(FILE *to, const struct machine *m)
+static void history(FILE *to, const struct machine *m)
+{
+	const long *c = m->module.counters;
+
+	if (c[COUNTER_missed] > 0)
+		fprintf(to,
+			"; the module has missed %ld calls: please report this",
+			c[COUNTER_missed]);
+	if (c[COUNTER_unprotected] > 0 && machine_fast_commits(m))
+		fprintf(to, "; unprotected resizes: %ld, see status",
+			c[COUNTER_unprotected]);
+}
+
+/* Whether they have the module matters only where there is something to protect */
+static void other_kernels(FILE *to, const struct machine *m)
+{
+	const struct kernel *next = next_unprotected(m);
+	int i;
+
+	for (i = 0; i < m->nr_kernels && machine_fast_commits(m); i++) {
+		const struct kernel *k = &m->kernels[i];
+
+		if (k->running || !not_built(k))
+			continue;
+		fprintf(to, "; not protected on %s: ", k->release);
+		if (k == next)
+			remedy_build(to, k);
+		else
+			fputs(why_not_built(k), to);
+	}
+	if (next && next->running && is_protected(m)) {
+		fputs("; not protected after a reboot: ", to);
+		remedy_build(to, next);
+	}
+}
+
+/* One line, and no |, after which monitoring looks for figures */
+static char *message(const struct machine *m)
 {
 	enum verdict verdict = machine_verdict(m);
-	int i, on = machine_fast_commits(m);
+	int on = machine_fast_commits(m);
+	char *text, *p;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
 
 	fprintf(to, "%s: ", verdicts[verdict]);
 	if (is_protected(m)) {
-		fputs(m->module.text, to);
-	} else if (verdict == VERDICT_OK) {
+		fputs(state_text(&m->module), to);
+	} else if (verdict <= VERDICT_WARNING) {
 		fputs("not needed, no mounted ext4 has fast_commit", to);
 	} else if (on) {
-		one_fs(to, m, 1);
+		one_fs(to, m);
 		fprintf(to, " %s fast_commit, ", on == 1 ? "has" : "have");
-		module_problem(to, m);
+		remedy(to, m);
 	} else {
 		why_unknown(to, m);
-		fputs("; ", to);
-		module_problem(to, m);
+		if (m->module.loaded || running_kernel(m)) {
+			fputs("; ", to);
+			remedy(to, m);
+		}
 	}
-	for (i = 0; i < m->nr_kernels; i++) {
-		const struct kernel *k = &m->kernels[i];
+	history(to, m);
+	other_kernels(to, m);
+	fclose(to);
+	for (p = text; (p = strchr(p, '|'));)
+		*p = '?';
+	return text;
+}
 
-		if (!k->running && not_protected(k))
-			fprintf(to, "; not protected on %s: %s", k->release,
-				why_not(k));
+void report_line(FILE *to, const struct machine *m)
+{
+	static const struct {
+		const char *name;
+		enum counter counter;
+	} figures[] = {
+		{ "holds", COUNTER_holds },
+		{ "refused", COUNTER_holds_failed },
+		{ "unprotected", COUNTER_unprotected },
+		{ "missed", COUNTER_missed },
+	};
+	char *text = message(m);
+	size_t i;
+
+	fputs(text, to);
+	for (i = 0; m->module.loaded && i < sizeof(figures) / sizeof(*figures);
+	     i++) {
+		long n = m->module.counters[figures[i].counter];
+
+		fprintf(to, "%s%s=", i ? " " : " | ", figures[i].name);
+		if (n < 0)
+			fputc('U', to); /* a plugin's word for not known */
+		else
+			fprintf(to, "%ld", n);
 	}
 	fputc('\n', to);
+	free(text);
 }
 
 static const char *fixed_text(int fixed)
@@ -158,29 +188,29 @@ static const char *fs_protection(const struct machine *m, const struct fs *fs)
 	}
 }
 
-/* In colour: green, red, or yellow for the rest */
+/* Green, red, or yellow for the rest; NULL: none */
+static const char *colour_of(const char *text)
+{
+	if (!strncmp(text, "protected", 9) || !strncmp(text, "built", 5))
+		return "\033[32m";
+	if (!strncmp(text, "exposed", 7) || !strncmp(text, "not prot", 8))
+		return "\033[31m";
+	return strncmp(text, "not needed", 10) ? "\033[33m" : NULL;
+}
+
 static void word(FILE *to, const char *text, bool colour)
 {
-	const char *code = "33";
+	const char *code = colour ? colour_of(text) : NULL;
 
-	if (!strncmp(text, "protected", 9) || !strncmp(text, "built", 5))
-		code = "32";
-	else if (!strncmp(text, "exposed", 7) || !strncmp(text, "not prot", 8))
-		code = "31";
-	else if (!strncmp(text, "not needed", 10))
-		code = "0";
-	if (colour)
-		fprintf(to, "\033[%sm%s\033[0m", code, text);
-	else
-		fputs(text, to);
+	fprintf(to, "%s%s%s", code ? code : "", text, code ? "\033[0m" : "");
 }
 
 static void signature(FILE *to, const struct kernel *k)
 {
-	if (k->signer[0])
-		fprintf(to, ", signed by %s", k->signer);
-	else
+	if (!k->is_signed)
 		fputs(", not signed", to);
+	else if (k->signer[0])
+		fprintf(to, ", signed by %s", k->signer);
 }
 
 static long sum(long a, long b)
@@ -197,19 +227,35 @@ static void number(FILE *to, const char *what, long n)
 		fprintf(to, "%ld", n);
 }
 
+static void parameters(FILE *to, const struct module *mod)
+{
+	int i, n = 0;
+
+	for (i = 0; i < PARAMS; i++) {
+		if (mod->params[i] < 0 || mod->params[i] == param_defaults[i])
+			continue;
+		fprintf(to, "%s%s=%d", n++ ? " " : "parameters ",
+			param_names[i], mod->params[i]);
+	}
+	if (n)
+		fputc('\n', to);
+}
+
 static void module_lines(FILE *to, const struct machine *m, bool colour)
 {
 	const struct module *mod = &m->module;
 	const struct kernel *k = running_kernel(m);
 	const long *c = mod->counters;
 
-	fprintf(to, "module     %s", mod->loaded ? "loaded" : "not loaded");
+	fputs("module     ", to);
+	if (!mod->loaded && k && !not_built(k))
+		remedy_load(to, k);
+	else
+		fputs(mod->loaded ? "loaded" : "not loaded", to);
 	if (mod->loaded && mod->version[0])
 		fprintf(to, ", version %s", mod->version);
 	if (mod->loaded && mod->version[0] && strcmp(mod->version, VERSION))
 		fprintf(to, " (this command is %s)", VERSION);
-	if (mod->loaded && mod->unsigned_taint)
-		fputs(", its signature was not accepted", to);
 	fputc('\n', to);
 
 	fputs("its file   ", to);
@@ -223,100 +269,159 @@ static void module_lines(FILE *to, const struct machine *m, bool colour)
 				   "built for another kernel",
 		      to);
 		signature(to, k);
-		if (mod->loaded && !is_the_loaded(mod, k))
-			fputs("; another one is loaded: rmmod " MODULE
-			      ", modprobe " MODULE,
-			      to);
+		if (mod->loaded && !is_the_loaded(mod, k)) {
+			fputs("; another one is loaded: ", to);
+			remedy_reload(to, "");
+		}
 		fputc('\n', to);
 	}
 	if (!mod->loaded)
 		return;
 
 	fputs("state      ", to);
-	word(to, mod->text, colour);
+	word(to, state_text(mod), colour);
 	fputc('\n', to);
+	parameters(to, mod);
 	fputs("resizes    ", to);
-	number(to, "marked ", sum(c[MARKS_GROUP_EXTEND], c[MARKS_GROUP_ADD]));
-	number(to, ", held ", c[HOLDS]);
-	number(to, ", refused ", c[HOLDS_FAILED]);
-	number(to, ", not protected ", c[UNPROTECTED]);
+	number(to, "marked ",
+	       sum(c[COUNTER_marks_group_extend], c[COUNTER_marks_group_add]));
+	number(to, ", held ", c[COUNTER_holds]);
+	number(to, ", refused ", c[COUNTER_holds_failed]);
+	number(to, ", not protected ", c[COUNTER_unprotected]);
 	fputs(" (of all filesystems)\nfsyncs     made full commits: ", to);
-	number(to, "by resizes ", c[FULL_COMMITS_HOLD]);
-	number(to, ", by flushes ", c[FULL_COMMITS_FLUSH]);
+	number(to, "by resizes ", c[COUNTER_full_commits_hold]);
+	number(to, ", by flushes ", c[COUNTER_full_commits_flush]);
+	if (c[COUNTER_overlaps] >= 0)
+		number(to, ", by other fsyncs ", c[COUNTER_overlaps]);
 	fputc('\n', to);
-	if (c[MISSED] > 0)
+	if (c[COUNTER_missed] > 0)
 		fprintf(to, "missed     %ld calls: please report this\n",
-			c[MISSED]);
+			c[COUNTER_missed]);
 }
 
-static int width(int so_far, const char *text)
+/* width: of a terminal; 0: that of the one that this is, if it is one */
+static struct libscols_table *new_table(FILE *to, bool colour, int width)
 {
-	int n = strlen(text);
+	struct libscols_table *table = scols_new_table();
 
-	return n > so_far ? n : so_far;
-}
-
-void report_table(FILE *to, const struct machine *m, bool colour)
-{
-	int i, others = 0, first = 0, w = 6, w2 = 11;
-
-	report_line(to, m);
-	fprintf(to, "\nkernel     %s, upstream's fix in its ext4: %s\n",
-		m->release, fixed_text(m->fixed));
-	module_lines(to, m, colour);
-
-	for (i = 0; i < m->nr_fs; i++) {
-		w = width(w, m->fs[i].device);
-		w2 = width(w2, m->fs[i].dir);
+	scols_table_set_stream(table, to);
+	scols_table_set_column_separator(table, "  ");
+	scols_table_enable_colors(table, colour);
+	if (width) {
+		scols_table_set_termforce(table, SCOLS_TERMFORCE_ALWAYS);
+		scols_table_set_termwidth(table, width);
 	}
-	fputc('\n', to);
-	if (m->nr_fs)
-		fprintf(to, "%-*s  %-*s  FAST COMMIT  RESIZE\n", w, "DEVICE",
-			w2, "MOUNT POINT");
-	else
-		fprintf(to, "%s\n",
-			m->fs_error[0] ? m->fs_error : "no ext4 is mounted");
+	return table;
+}
+
+static void print_table(struct libscols_table *table)
+{
+	scols_print_table(table);
+	scols_unref_table(table);
+}
+
+static void set(struct libscols_line *line, int column, const char *text)
+{
+	scols_line_set_data(line, column, text);
+}
+
+static void set_word(struct libscols_line *line, int column, const char *text)
+{
+	set(line, column, text);
+	scols_cell_set_color(scols_line_get_cell(line, column),
+			     colour_of(text));
+}
+
+static void filesystems(FILE *to, const struct machine *m, bool colour,
+			int width)
+{
+	enum { DEVICE, MOUNT_POINT, FAST_COMMIT, RESIZE, MARKS, NOTES };
+	struct libscols_table *table = new_table(to, colour, width);
+	char text[400];
+	int i;
+
+	scols_table_new_column(table, "DEVICE", 0, SCOLS_FL_WRAP);
+	scols_table_new_column(table, "MOUNT POINT", 0, SCOLS_FL_WRAP);
+	scols_table_new_column(table, "FAST COMMIT", 0, 0);
+	scols_table_new_column(table, "RESIZE", 0, 0);
+	scols_table_new_column(table, "MARKS", 0, SCOLS_FL_RIGHT);
+	scols_table_new_column(table, "NOTES", 0, SCOLS_FL_WRAP);
 	for (i = 0; i < m->nr_fs; i++) {
 		const struct fs *fs = &m->fs[i];
+		struct libscols_line *line = scols_table_new_line(table, NULL);
+		bool on = fs->fast_commit == 1;
 
-		fprintf(to, "%-*s  %-*s  %-11s  ", w, fs->device, w2, fs->dir,
-			on_off(fs->fast_commit));
-		word(to, fs_protection(m, fs), colour);
-		if (fs->fast_commit == 1)
-			number(to, ", marks: ", fs->marks);
-		if (fs->fast_commit == 1 && fs->checked_at_boot) {
-			fputs(", e2fsck at boot", to);
-			first = 1;
-		}
-		if (fs->fast_commit < 0)
-			fprintf(to, " (%s)", fs->why);
-		fputc('\n', to);
+		set(line, DEVICE, fs->device);
+		set(line, MOUNT_POINT, fs->dir ? fs->dir : "(elsewhere)");
+		set(line, FAST_COMMIT, on_off(fs->fast_commit));
+		set_word(line, RESIZE, fs_protection(m, fs));
+		snprintf(text, sizeof(text), fs->marks < 0 ? "?" : "%ld",
+			 fs->marks);
+		set(line, MARKS, on ? text : "");
+		snprintf(text, sizeof(text), "%s%s%s%s", fs->why,
+			 on && fs->checked_at_boot ? "e2fsck at boot" : "",
+			 on && fs->checked_at_boot && fs->resized_before ?
+				 ", " :
+				 "",
+			 on && fs->resized_before ?
+				 "resized before the module was loaded" :
+				 "");
+		set(line, NOTES, text);
 	}
-	if (first)
-		fputs("e2fsck at boot can lose what was fsynced, see RECOVERY in the man page\n",
-		      to);
+	print_table(table);
+}
 
-	for (i = 0, w = 12; i < m->nr_kernels; i++) {
-		w = width(w, m->kernels[i].release);
-		others += !m->kernels[i].running;
-	}
-	if (others)
-		fprintf(to, "\n%-*s  MODULE\n", w, "OTHER KERNEL");
+static void kernels(FILE *to, const struct machine *m, bool colour, int width)
+{
+	enum { RELEASE, BUILT, NOTES };
+	struct libscols_table *table = new_table(to, colour, width);
+	char text[200];
+	int i;
+
+	scols_table_new_column(table, "OTHER KERNEL", 0, 0);
+	scols_table_new_column(table, "MODULE", 0, 0);
+	scols_table_new_column(table, "NOTES", 0, SCOLS_FL_WRAP);
 	for (i = 0; i < m->nr_kernels; i++) {
 		const struct kernel *k = &m->kernels[i];
+		struct libscols_line *line;
 
 		if (k->running)
 			continue;
-		fprintf(to, "%-*s  ", w, k->release);
-		if (not_protected(k)) {
-			word(to, "not protected", colour);
-			fprintf(to, " on %s: %s", k->release, why_not(k));
-		} else {
-			word(to, "built", colour);
-			signature(to, k);
-		}
-		fputc('\n', to);
+		line = scols_table_new_line(table, NULL);
+		set(line, RELEASE, k->release);
+		set_word(line, BUILT, not_built(k) ? "not protected" : "built");
+		snprintf(text, sizeof(text), "%ssigned%s%s",
+			 k->is_signed ? "" : "not ", k->signer[0] ? " by " : "",
+			 k->signer);
+		set(line, NOTES, not_built(k) ? why_not_built(k) : text);
 	}
+	if (scols_table_get_nlines(table))
+		fputc('\n', to);
+	print_table(table);
+}
+
+void report_table(FILE *to, const struct machine *m, bool colour, int width)
+{
+	char *line = message(m);
+	bool fsck = false;
+	int i;
+
+	fprintf(to, "%s\n\nkernel     %s, upstream's fix in its ext4: %s\n",
+		line, m->release, fixed_text(m->fixed));
+	free(line);
+	module_lines(to, m, colour);
+	fputc('\n', to);
+	if (m->nr_fs)
+		filesystems(to, m, colour, width);
+	else
+		fprintf(to, "%s\n",
+			m->fs_error[0] ? m->fs_error : "no ext4 is mounted");
+	for (i = 0; i < m->nr_fs; i++)
+		fsck |= m->fs[i].fast_commit == 1 && m->fs[i].checked_at_boot;
+	if (fsck)
+		fputs("e2fsck at boot can lose what was fsynced, see RECOVERY in the man page\n",
+		      to);
+	kernels(to, m, colour, width);
 }
 
 /* --- JSON; the man page describes it --- */
@@ -347,6 +452,7 @@ static struct json_object *json_number(long n)
 static struct json_object *json_module(const struct machine *m)
 {
 	struct json_object *o = json_object_new_object();
+	struct json_object *params = json_object_new_object();
 	struct json_object *counters = json_object_new_object();
 	const struct kernel *k = running_kernel(m);
 	bool loaded = m->module.loaded;
@@ -370,6 +476,9 @@ static struct json_object *json_module(const struct machine *m)
 	put_string(o, "file_signer", k ? k->signer : NULL);
 	put_bool(o, "file_is_loaded",
 		 loaded && k && k->found ? is_the_loaded(&m->module, k) : -1);
+	for (i = 0; loaded && i < PARAMS; i++)
+		put_bool(params, param_names[i], m->module.params[i]);
+	json_object_object_add(o, "parameters", params);
 	for (i = 0; loaded && i < COUNTERS; i++) {
 		json_object_object_add(counters, counter_names[i],
 				       json_number(m->module.counters[i]));
@@ -392,6 +501,7 @@ static struct json_object *json_fs(const struct machine *m)
 		put_string(o, "resize", fs_protection(m, &m->fs[i]));
 		json_object_object_add(o, "marks", json_number(m->fs[i].marks));
 		put_bool(o, "checked_at_boot", m->fs[i].checked_at_boot);
+		put_bool(o, "resized_before", m->fs[i].resized_before);
 		put_string(o, "error", m->fs[i].why);
 		json_object_array_add(list, o);
 	}
@@ -411,10 +521,10 @@ static struct json_object *json_kernels(const struct machine *m)
 			continue;
 		o = json_object_new_object();
 		put_string(o, "release", k->release);
-		put_bool(o, "module", !not_protected(k));
+		put_bool(o, "module", !not_built(k));
 		put_bool(o, "headers", k->headers);
 		put_string(o, "signer", k->signer);
-		put_string(o, "error", not_protected(k) ? why_not(k) : NULL);
+		put_string(o, "error", not_built(k) ? why_not_built(k) : NULL);
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -423,18 +533,22 @@ static struct json_object *json_kernels(const struct machine *m)
 int report_json(FILE *to, const struct machine *m)
 {
 	struct json_object *o = json_object_new_object();
+	int err, flags = JSON_C_TO_STRING_PRETTY |
+			 JSON_C_TO_STRING_NOSLASHESCAPE;
+	char *line = message(m);
 	const char *text;
-	int err;
 
 	put_string(o, "version", VERSION);
 	put_string(o, "verdict", verdicts[machine_verdict(m)]);
+	put_string(o, "message", strchr(line, ' ') + 1);
+	free(line);
 	put_string(o, "kernel", m->release);
 	put_bool(o, "kernel_fixed", m->fixed);
 	json_object_object_add(o, "module", json_module(m));
 	json_object_object_add(o, "filesystems", json_fs(m));
 	put_string(o, "filesystems_error", m->fs_error);
 	json_object_object_add(o, "other_kernels", json_kernels(m));
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+	text = json_object_to_json_string_ext(o, flags);
 	err = fprintf(to, "%s\n", text) < 0;
 	json_object_put(o);
 	return err;

@@ -10,7 +10,7 @@
 #include "gather.h"
 
 void report_line(FILE *to, const struct machine *m);
-void report_table(FILE *to, const struct machine *m, bool colour);
+void report_table(FILE *to, const struct machine *m, bool colour, int width);
 int report_json(FILE *to, const struct machine *m);
 
 #endif

@@ -57,8 +57,8 @@ struct counts {
 
 static bool failed(const char *what, const char *help)
 {
-	fprintf(stderr, "ext4-fc-resize-fix: selftest: %s: %s%s\n", what,
-		strerror(errno), help);
+	fprintf(stderr, COMMAND ": selftest: %s: %s%s\n", what, strerror(errno),
+		*help ? help : denied(errno));
 	return false;
 }
 
@@ -89,11 +89,10 @@ static bool have_loop(void)
 static bool own_namespace(void)
 {
 	if (unshare(CLONE_NEWNS))
-		return failed("a mount namespace",
-			      ", in a container? Run it on the host");
+		return failed("a mount namespace", "");
 	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL))
 		return failed("mount --make-rslave /", "");
-	if (mount("ext4-fc-resize-fix", TMP, "tmpfs", MS_NOSUID | MS_NODEV,
+	if (mount(COMMAND, TMP, "tmpfs", MS_NOSUID | MS_NODEV,
 		  "size=32m,mode=700"))
 		return failed("a tmpfs", "");
 	return !mkdir(TARGET, 0700) || failed(TARGET, "");
@@ -110,7 +109,8 @@ static bool make_image(void)
 	if (!system("mke2fs -q -F -t ext4 -b 1024 -g 8192 -I 256 -N 64 -J size=4 -O " FEATURES
 		    " " IMAGE " " BEGIN))
 		return true;
-	fputs("ext4-fc-resize-fix: selftest: this needs mke2fs 1.46 or newer (e2fsprogs)\n",
+	fputs(COMMAND
+	      ": selftest: this needs mke2fs 1.46 or newer (e2fsprogs)\n",
 	      stderr);
 	return false;
 }
@@ -132,7 +132,7 @@ static bool mount_image(void)
 	if (ret || !mnt_context_get_status(cxt)) {
 		mnt_context_get_excode(cxt, ret, why, sizeof(why));
 		fprintf(stderr,
-			"ext4-fc-resize-fix: selftest: cannot mount a test image: %s\n",
+			COMMAND ": selftest: cannot mount a test image: %s\n",
 			why);
 		ret = -1;
 	}
@@ -141,7 +141,7 @@ static bool mount_image(void)
 }
 
 /* Of the filesystem that fd is on: sda1, dm-0, loop3 */
-static bool proc_dir(int fd, char *dir, size_t size)
+static bool device_name(int fd, char *name, size_t size)
 {
 	char path[64], link[512];
 	struct stat st;
@@ -155,26 +155,26 @@ static bool proc_dir(int fd, char *dir, size_t size)
 	if (n < 0)
 		return failed(path, ", is /sys mounted?");
 	link[n] = '\0';
-	snprintf(dir, size, "/proc/fs/ext4/%s", basename(link));
+	snprintf(name, size, "%s", basename(link));
 	return true;
 }
 
-static bool count(struct counts *c, const char *dir, const struct places *at,
-		  bool loaded)
+static bool count(struct counts *c, const char *name, bool loaded)
 {
 	char text[4096];
 	long extends = 0, adds = 0;
 
 	memset(c, 0, sizeof(*c));
-	if (read_file(dir, "fc_info", text, sizeof(text)))
+	if (read_file(in_root("/proc/fs/ext4/%s/fc_info", name), text,
+		      sizeof(text)))
 		return failed("/proc/fs/ext4/*/fc_info",
 			      ", which kernels before 5.10 do not have");
 	c->resize = parse_reason(text, "Resize");
 	c->commits = parse_stat(text, "commits");
 	if (loaded) {
-		extends = read_counter(at->sys_module, MARKS_GROUP_EXTEND);
-		adds = read_counter(at->sys_module, MARKS_GROUP_ADD);
-		c->holds = read_counter(at->sys_module, HOLDS);
+		extends = read_counter(COUNTER_marks_group_extend);
+		adds = read_counter(COUNTER_marks_group_add);
+		c->holds = read_counter(COUNTER_holds);
 	}
 	c->marks = extends + adds;
 	if (c->resize >= 0 && c->commits >= 0 && extends >= 0 && adds >= 0 &&
@@ -197,17 +197,17 @@ static bool write_file(int dir, const char *name)
 }
 
 static bool try_resize(struct result *r, const char *name, int fd,
-		       const char *proc, const struct places *at, bool loaded,
-		       unsigned long request, void *arg)
+		       const char *device, bool loaded, unsigned long request,
+		       void *arg)
 {
 	struct counts before, after, end;
 
-	if (!count(&before, proc, at, loaded))
+	if (!count(&before, device, loaded))
 		return false;
 	if (ioctl(fd, request, arg))
 		return failed(name, "");
-	if (!count(&after, proc, at, loaded) || !write_file(fd, name) ||
-	    !count(&end, proc, at, loaded))
+	if (!count(&after, device, loaded) || !write_file(fd, name) ||
+	    !count(&end, device, loaded))
 		return false;
 	r->by_module = after.marks - before.marks;
 	r->by_kernel = after.resize - before.resize - r->by_module;
@@ -220,8 +220,7 @@ static bool try_resize(struct result *r, const char *name, int fd,
 	return failed("there was another resize meanwhile", ", run it again");
 }
 
-static bool run(struct result *extend, struct result *add,
-		const struct places *at, bool loaded)
+static bool run(struct result *extend, struct result *add, bool loaded)
 {
 	unsigned long blocks = TWO;
 	struct group_input group = {
@@ -231,7 +230,7 @@ static bool run(struct result *extend, struct result *add,
 		.inode_table = TWO + 2,
 		.blocks_count = GROUP,
 	};
-	char proc[600];
+	char device[520];
 	bool good;
 	int fd;
 
@@ -240,11 +239,11 @@ static bool run(struct result *extend, struct result *add,
 	fd = open(TARGET, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return failed(TARGET, "");
-	good = proc_dir(fd, proc, sizeof(proc)) && write_file(fd, "begin") &&
-	       !syncfs(fd) &&
-	       try_resize(extend, "GROUP_EXTEND", fd, proc, at, loaded,
+	good = device_name(fd, device, sizeof(device)) &&
+	       write_file(fd, "begin") && !syncfs(fd) &&
+	       try_resize(extend, "GROUP_EXTEND", fd, device, loaded,
 			  IOC_GROUP_EXTEND, &blocks) &&
-	       try_resize(add, "GROUP_ADD", fd, proc, at, loaded, IOC_GROUP_ADD,
+	       try_resize(add, "GROUP_ADD", fd, device, loaded, IOC_GROUP_ADD,
 			  &group);
 	close(fd);
 	/* So that all is gone when we say that it is over */
@@ -254,13 +253,10 @@ static bool run(struct result *extend, struct result *add,
 }
 
 /* For status, until the next boot; without it status knows less, that is all */
-static void remember(const char *known, bool fixed)
+static void remember(bool fixed)
 {
-	char path[512];
-	FILE *f;
+	FILE *f = fopen(in_root(KNOWN).text, "we");
 
-	snprintf(path, sizeof(path), "%s/ext4-fc-resize-fix", known);
-	f = fopen(path, "we");
 	if (!f)
 		return;
 	fputs(fixed ? "fixed\n" : "unfixed\n", f);
@@ -279,18 +275,17 @@ static void row(const char *name, const struct result *r)
 	       r->fast ? "a fast commit" : "a full commit");
 }
 
-enum verdict run_selftest(const struct places *at)
+enum verdict run_selftest(void)
 {
 	struct result extend = { 0 }, add = { 0 };
-	bool loaded = !access(at->sys_module, F_OK);
+	bool loaded = !access(in_root("/sys/module/" MODULE).text, F_OK);
 	bool fixed, marked, held, safe;
 
 	if (geteuid()) {
-		fputs("ext4-fc-resize-fix: selftest: it needs root, try sudo\n",
-		      stderr);
+		fputs(COMMAND ": selftest: it needs root, try sudo\n", stderr);
 		return VERDICT_UNKNOWN;
 	}
-	if (!run(&extend, &add, at, loaded))
+	if (!run(&extend, &add, loaded))
 		return VERDICT_UNKNOWN;
 
 	fixed = extend.by_kernel && add.by_kernel;
@@ -300,7 +295,7 @@ enum verdict run_selftest(const struct places *at)
 	safe = !extend.fast && !add.fast;
 	/* One resize may be the kernel's and one not: that is neither */
 	if (fixed || (!extend.by_kernel && !add.by_kernel))
-		remember(at->known, fixed);
+		remember(fixed);
 
 	puts("RESIZE        KERNEL MARKS  MODULE MARKS  HELD  FSYNC AFTER IT");
 	row("GROUP_EXTEND", &extend);

@@ -4,6 +4,6 @@
 
 #include "gather.h"
 
-enum verdict run_selftest(const struct places *at);
+enum verdict run_selftest(void);
 
 #endif

@@ -29,6 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* Each on the heap, with not a byte to spare */
 	char *text = malloc(size + 1);
+	const char *rest;
+	bool is_signer;
+	char name[30];
 	size_t len;
 	char *p;
 
@@ -41,7 +44,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(parse_stat(text, "commits") >= -1);
 	parse_vermagic(text, "6.1.0-44-amd64");
 	if (parse_state(text) >= STATE_MARK_ONLY)
-		CHECK(!strncmp(text, "protected (mark", 15));
+		CHECK(!strncmp(text, "protected", 9) ||
+		      !strncmp(text, "mark-only", 9));
+	if (parse_headers(name, sizeof(name), text, "6.1.0-44-amd64"))
+		CHECK(strlen(name) < sizeof(name));
+	CHECK(parse_key(text, "DKMS", &is_signer) || !is_signer);
+	rest = parse_ext4_log(text, name, sizeof(name));
+	CHECK(!rest || (rest > text && rest <= text + len));
 
 	parse_printable(text);
 	CHECK(strlen(text) == len);

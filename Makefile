@@ -8,7 +8,7 @@ help:
 	@echo "make demo            see it work in a VM, in minutes; leaves this machine's kernel alone"
 	@echo "make demo-hang       a resize beside fsyncs, without the module and with it"
 	@echo "make demo-lost-fsync a power cut after a resize, without the module and with it"
-	@echo "make deb, make rpm   packages, in the cache"
+	@echo "make deb, make rpm   packages, in dist/"
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
@@ -51,7 +51,7 @@ sign:
 	@KDIR="$(KDIR)" scripts/sign
 
 deb rpm:
-	@scripts/package $@
+	@scripts/package $@ dist
 
 demo:
 	@scripts/demo fix

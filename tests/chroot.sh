@@ -68,18 +68,24 @@ chroot_of() {
 	root=$work/root
 	rm -rf --one-file-system "$root"
 	cp -a --reflink=auto "$base" "$root"
-	mkdir -p "$root/etc/modules-load.d" # systemd's, which is not here
+	mkdir -p "$root"/{etc,usr/lib}/systemd/system # systemd's, which is not here
 	mapfile -t kernels < <(cd "$root/usr/lib/modules" && for k in *; do [ ! -L "$k/build" ] || echo "$k"; done)
 	is ${#kernels[@]} 2 "two kernels are installed: ${kernels[*]}"
 	is "$(printf '%s\n' "${kernels[@]}" | grep -c "^$(uname -r)$" || :)" 0 "neither is the running one"
 }
 
-# run COMMAND...: in the chroot, whose / is a mount point, as rpm's scriptlets want it
-run() {
-	# shellcheck disable=SC2016 # for the shell inside
-	unshare -m sh -c 'mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
+# run_as UNSHARE-OPTIONS BEFORE COMMAND...: in the chroot, whose / is a mount point, as
+# rpm's scriptlets want it, after the shell command BEFORE, to which "$0" is the root
+run_as() {
+	local options=$1 before=$2
+	shift 2
+	# shellcheck disable=SC2086 # words
+	unshare $options sh -c 'mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && '"$before"' && exec chroot "$0" "$@"' "$root" \
 		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"
 }
+run() { run_as -m : "$@"; }
+# Process 1 is in the chroot, too
+run_in_container() { run_as "-m -p -f" : "$@"; }
 
 # files: what is there, without what apt, depmod and dkms keep for themselves
 files() {

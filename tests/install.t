@@ -3,8 +3,10 @@
 #
 # make install and make uninstall in a chroot: gets dkms and the headers by
 # apt, installs for all kernels, again, an upgrade, an upgrade that does not
-# build, and leaves nothing behind. Each refusal is one line with what helps, and
-# leaves nothing. What is loaded shows in tests/upgrade.t, in a VM.
+# build, and leaves nothing behind; beside a kernel that it does not build for, and
+# where umask, /tmp, the checkout's path and DKMS' tree are unusual. Each refusal
+# is one line with what helps, and leaves nothing. What is loaded shows in
+# tests/upgrade.t, in a VM, and so does Secure Boot, which is no matter to a chroot.
 #
 # Secure Boot's variables are files here, which the real mokutil reads.
 
@@ -17,17 +19,18 @@ set -eu -o pipefail
 # tree VERSION: our files, with that version
 tree() {
 	mkdir -p "$root/opt/$1"
-	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts} "$root/opt/$1"
+	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,packaging} "$root/opt/$1"
 	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$root/opt/$1/dkms.conf"
 }
 
 # make_ VERSION TARGET [VARIABLE=VALUE...]
-make_() { run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ make --no-print-directory -C "/opt/$1" "${@:2}"; }
+make_() { $run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ make --no-print-directory -C "/opt/$1" "${@:2}"; }
+run=run
 # HOME: dpkg says so where it cannot read there
 as_nobody() { run env HOME=/ setpriv --reuid=65534 --regid=65534 --clear-groups make --no-print-directory -C "/opt/$version" "$@"; }
 
 same() { files >"$work/now"; does "$1" diff "$work/before" "$work/now"; }
-lines() { is "$(grep -cvE '^make|installs version|^ext4_fc_resize_fix:   |building for|what was tried' "$work/said")" 1 "in one line"; }
+lines() { is "$(grep -cvE '^make|installs version|^ext4_fc_resize_fix:   |: building |: installing |what was tried' "$work/said")" 1 "in one line"; }
 
 # variable NAME VENDOR: of the firmware, its content from stdin
 variable() { { printf '\6\0\0\0'; cat; } >"$root/sys/firmware/efi/efivars/$1-$2"; }
@@ -46,6 +49,64 @@ signatures() {
 	cat "$1"
 }
 
+# key STATE TEXT: what scripts/module says of the key where the variables are so
+key() {
+	run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ "/opt/$version/scripts/module" key >"$work/said" 2>&1 || :
+	is "$(grep -c "^$2" "$work/said")" 1 "the key $1: $(head -n 1 "$work/said")"
+}
+
+keys() {
+	local list=$work/list
+
+	signatures "$root/var/lib/dkms/mok.pub" >"$list"
+	key "is not enrolled" "mokutil --import /var/lib/dkms/mok.pub, reboot"
+	variable MokNew $shim <"$list"
+	key "is to be enrolled" "it waits to be enrolled: reboot"
+	rm "$root/sys/firmware/efi/efivars/MokNew-"*
+	variable MokListRT $shim <"$list"
+	key "is enrolled" enrolled
+	variable MokDel $shim <"$list"
+	key "is to be deleted" "it is to be taken out at the next boot"
+	rm "$root/sys/firmware/efi/efivars/Mok"*
+	variable MokListXRT $shim <"$list"
+	key "is blocked" "it is blocked by MokListX"
+	rm "$root/sys/firmware/efi/efivars/Mok"*
+	variable db d719b2cb-3d3a-4596-a3bc-dad00e67656f <"$list"
+	key "is in db" enrolled
+}
+
+# others: a kernel for which it does not build; what is unusual
+others() {
+	local config=$root/usr/src/linux-headers-${kernels[1]}/include/generated/autoconf.h
+
+	echo '#error does not compile' >>"$config"
+	does "make install beside a kernel whose headers are broken" make_ "$version" install "$k"
+	is "$(grep -c "not protected on ${kernels[1]}: the build failed" "$work/said")" 1 "it names it"
+	is "$(grep -c "built for 1 kernel" "$work/said") $(installed "$version")" "1 1" "it is installed for the other one"
+	sed -i '$d' "$config"
+	does "make install, when they are mended" make_ "$version" install "$k"
+	is "$(installed "$version")" 2 "it is installed for both"
+	does "make uninstall" make_ "$version" uninstall
+	same "nothing is left"
+
+	mkdir -p "$root/etc/dkms" "$root/srv/dkms"
+	cp -a "$root/etc/dkms" "$work/dkms"
+	echo 'dkms_tree=/srv/dkms' >>"$root/etc/dkms/framework.conf"
+	cp -r "$root/opt/$version" "$root/opt/a b"
+	# shellcheck disable=SC2016 # the root
+	odd() {
+		run_as -m 'mount -t tmpfs -o noexec none "$0/tmp" && umask 077' \
+			make --no-print-directory -C "/opt/a b" "$@" "$k"
+	}
+	does "make install: /tmp noexec, umask 077, a path with a space, dkms_tree" odd install
+	is "$(find "$root/srv/dkms/$name/$version" -name "$name.ko*" | wc -l)" 2 "it is in that tree, for both kernels"
+	is "$(stat -c %a "$root/usr/local/sbin/ext4-fc-resize-fix" "$root/usr/src/$name-$version" | xargs)" "755 755" "anyone can read it"
+	does "make uninstall" odd uninstall
+	rm -r "$root/opt/a b" "$root/etc/dkms" "$root/srv/dkms"
+	mv "$work/dkms" "$root/etc"
+	same "nothing is left"
+}
+
 for suite in $suites; do
 	chroot_of "$suite"
 	for v in "$version" 99.1 99.2; do tree "$v"; done
@@ -56,25 +117,16 @@ for suite in $suites; do
 	refuses "sudo make install" "without root it says what helps" as_nobody install
 	lines
 	refuses "sudo make uninstall" "uninstall without root, too" as_nobody uninstall
-	touch "$root/run/.containerenv"
-	refuses "on the host" "in a container it says what helps" make_ "$version" install "$k"
+	run=run_in_container
+	refuses "on the host" "in a container it says what helps" make_ "$version" install
 	lines
-	rm "$root/run/.containerenv"
+	run=run
 	refuses "apt-get install linux-image-amd64 linux-headers-amd64" "without headers it says what helps" \
 		make_ "$version" install KERNELRELEASE=6.1.0-0-amd64
 	lines
 	refuses "the build for ${kernels[0]} failed" "it does not build: it says so" make_ 99.2 install "$k"
 	lines
 	same "after all of these nothing is left"
-
-	mkdir -p "$root/sys/firmware/efi/efivars"
-	printf '\1' | variable SecureBoot $global
-	printf '\0' | variable SetupMode $global
-	refuses "mokutil --import /var/lib/dkms/mok.pub" "Secure Boot, the key is not enrolled: it says what helps" \
-		make_ "$version" install "$k"
-	lines
-	rm -r "$root/sys/firmware"
-	same "nothing is left"
 
 	# With nothing there but the kernels, and the key that was enrolled then
 	cp "$root"/var/lib/dkms/mok.* "$work"
@@ -85,12 +137,16 @@ for suite in $suites; do
 	cp "$work"/mok.* "$root/var/lib/dkms"
 	printf '\1' | variable SecureBoot $global
 	printf '\0' | variable SetupMode $global
-	signatures "$root/var/lib/dkms/mok.pub" | variable MokListRT $shim
-	does "make install, with Secure Boot and an enrolled key" make_ "$version" install "$k"
-	is "$(tail -n 1 "$work/said" | grep -c "$version is installed, built for 2 kernel")" 1 "the last line is the verdict"
+	does "make install, the host with Secure Boot" make_ "$version" install "$k"
+	is "$(grep -c "  and loads nothing: this is a chroot$" "$work/said")" 1 "it says that it is a chroot"
+	is "$(grep -c "  packages by apt-get: the headers of ${kernels[0]}, dkms" "$work/said")" 1 "it says which packages it installs"
+	is "$(grep -cE ': (installing (dkms|linux-headers)|building (for|the command))' "$work/said")" 5 "it says what takes time"
+	is "$(tail -n 1 "$work/said" | grep -c "$version is installed, built for 2 kernel.*; with Secure Boot enroll /var/lib/dkms/mok.pub")" 1 "the last line is the verdict"
+	keys
 	rm -r "$root/sys/firmware"
 	is "$(installed "$version")" 2 "it is installed for both kernels"
-	is "$(cat "$root/etc/modules-load.d/$name.conf")" $name "it is loaded at boot"
+	is "$(readlink "$root/etc/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
+		/etc/systemd/system/ext4-fc-resize-fix.service "it is loaded at boot"
 	files >"$work/first"
 	does "make install again" make_ "$version" install "$k"
 	files >"$work/now"
@@ -108,6 +164,8 @@ for suite in $suites; do
 	does "make uninstall" make_ 99.1 uninstall
 	same "nothing is left"
 	does "make uninstall again" make_ 99.1 uninstall
+
+	others
 
 	refuses "make module" "make sign without a module says what helps" make_ "$version" sign "$k"
 	does "make module, make sign" make_ "$version" module sign "$k"

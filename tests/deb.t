@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The deb in chroots: brings dkms along, DKMS builds for both kernels, an upgrade
-# and a downgrade replace the version, the command's package says so, purge leaves
-# nothing. What is loaded shows in tests/upgrade.t, in a VM.
+# The deb in fresh minimal chroots: made there, from a copy of the tree, as README
+# has it; brings dkms along, DKMS builds for both kernels, an upgrade and a downgrade
+# replace the version, the command's package says so, purge leaves nothing. What
+# is loaded shows in tests/upgrade.t, in a VM.
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
@@ -11,11 +12,13 @@ set -eu -o pipefail
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
 
-deb=$("$top/scripts/package" deb | grep dkms)
-command=$("$top/scripts/package" deb | grep -v dkms)
-newer=$(VERSION=99.1 "$top/scripts/package" deb | grep dkms)
+packages=make,linux-headers-amd64
 
-install() { run apt-get -y --no-install-recommends --allow-downgrades install "/tmp/${1##*/}"; }
+# make_ COMMAND...: in the tree
+in_tree() { run sh -c 'cd "/opt/a tree" && exec "$@"' - "$@"; }
+# The line in README, with or without the command
+as_typed=$(sed -n 's/^ *sudo \(apt install .*\)/\1/p' "$top/README.md")
+install() { run apt-get -y --no-install-recommends --allow-downgrades install "$1"; }
 # As the kernels' own postinst does
 autoinstall() { for k in "${kernels[@]}"; do run dkms autoinstall -k "$k"; done; }
 both() {
@@ -25,15 +28,39 @@ both() {
 
 for suite in $suites; do
 	chroot_of "$suite"
-	cp "$deb" "$command" "$newer" "$root/tmp"
+	# By another user, with another umask, and git's index is not up to date
+	cp -a "$top" "$root/opt/a tree"
+	rm -rf "$root/opt/a tree/dist"
+	chmod -R go-rwx "$root/opt/a tree"
+	chown -R 1234 "$root/opt/a tree"
+	touch "$root/opt/a tree/README.md"
+	echo 'APT::Get::Assume-Yes "true";' >"$root/etc/apt/apt.conf.d/yes"
+	does "make deb" in_tree make deb
+	cp -r "$root/opt/a tree/dist" "$root/tmp/old"
+	does "make deb again" in_tree env VERSION=99.1 make deb
+	is "$(cd "$root/opt/a tree/dist" && echo *)" "ext4-fc-resize-fix-dkms_99.1_all.deb ext4-fc-resize-fix_99.1_amd64.deb" "the old ones are not there any more"
+	mv "$root/opt/a tree/dist" "$root/tmp/new"
+	cp -r "$root/tmp/old" "$root/opt/a tree/dist"
+	deb=$(cd "$root" && echo /tmp/old/*-dkms_*)
+	newer=$(cd "$root" && echo /tmp/new/*-dkms_*)
+	command=$(cd "$root" && echo /tmp/old/ext4-fc-resize-fix_*)
+	dpkg-deb --fsys-tarfile "$root$deb" | tar -t >"$work/list"
+	is "$(grep -cE '/(README.md.gz|upstream/1-hang.txt)$' "$work/list")" 2 "README and reports are in it"
+	is "$(dpkg-deb --fsys-tarfile "$root$deb" | tar -tv | grep -c '^[d-]...------')" 0 "anyone can read what is in it"
 	# Headers alone are no kernel, to the command
 	for k in "${kernels[@]}"; do mkdir -p "$root/usr/lib/modules/$k/kernel"; done
+	run apt-get -qq install systemd >"$work/apt" 2>&1
 	files >"$work/before"
 
-	run apt-get -qq -y purge dkms >"$work/apt" 2>&1
-	does "apt-get install, without dkms" install "$deb"
+	is "$([ -e "$root/usr/sbin/dkms" ] || echo none)" none "dkms is not there"
+	# shellcheck disable=SC2086 # words
+	does "$as_typed" in_tree sh -c "$as_typed"
+	is "$(grep -c "^$name: this is a chroot: the running kernel is not its own and stays as it is$" "$work/said")" 1 "it leaves the kernel alone, and says so"
+	does "systemd-analyze verify" run systemd-analyze verify --man=no ext4-fc-resize-fix.service
+	does "apt-get remove of the command" run apt-get remove ext4-fc-resize-fix
 	both "installed" "2 0"
-	is "$(cat "$root/usr/lib/modules-load.d/$name.conf")" $name "it is loaded at boot"
+	is "$(readlink "$root/usr/lib/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
+		../ext4-fc-resize-fix.service "it is loaded at boot"
 	does "upgrade" install "$newer"
 	both "upgraded" "0 2"
 	is "$(ls -d "$root/usr/src/$name-"*)" "$root/usr/src/$name-99.1" "the old sources are gone"
@@ -45,7 +72,7 @@ for suite in $suites; do
 	for k in "${kernels[@]}"; do run depmod "$k" 2>"$work/depmod"; done
 	run ext4-fc-resize-fix status --json >"$work/said"
 	is "$(grep -c '"module":true' "$work/said")" 2 "it says that both kernels have the module"
-	does "apt-get purge" run apt-get -y purge ext4-fc-resize-fix ext4-fc-resize-fix-dkms
+	does "apt-get purge" run apt-get -y --purge autoremove ext4-fc-resize-fix ext4-fc-resize-fix-dkms
 	is "$(installed "$version")" 0 "dkms has nothing"
 	files >"$work/after"
 	does "nothing is left behind" diff "$work/before" "$work/after"

@@ -5,13 +5,15 @@
 # no Fedora here, so not its dkms, not dnf and not its dependencies. Install,
 # upgrade, the same version built again, downgrade, two versions side by side
 # and removal of either, removal: each time what should be there is there for
-# both kernels, in the end nothing.
+# both kernels, in the end nothing. And make rpm, where there is no dpkg.
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
+
+packages+=,git
 
 old=$("$top/scripts/package" rpm | grep dkms)
 new=$(VERSION=99.1 "$top/scripts/package" rpm | grep dkms)
@@ -28,14 +30,38 @@ then_() {
 	is "$(installed "$version") $(installed 99.1)" "$want" "$what: installed for kernels, $version and 99.1"
 }
 
+# without_dpkg: what lib.sh looks for. Fedora's packages are one here, which has
+# what ours wants to be built
+without_dpkg() {
+	local in_tree=(run make --no-print-directory -C /opt/tree rpm)
+
+	cp -a "$top" "$root/opt/tree"
+	rm -rf "$root/opt/tree/dist"
+	mv "$root/usr/bin/dpkg-query" "$root/usr/bin/rpmbuild" "$root/opt"
+	refuses "dnf install rpm-build 'systemd-rpm-macros' 'gcc'" "make rpm without dpkg and rpmbuild says what helps" "${in_tree[@]}"
+	mv "$root/opt/rpmbuild" "$root/usr/bin"
+	refuses "systemd-rpm-macros is needed by" "with rpmbuild it says what it misses" "${in_tree[@]}"
+	{
+		printf '%s\n' 'Name: fedora' 'Version: 1' 'Release: 1' 'Summary: -' 'License: -' 'BuildArch: noarch'
+		sed -n 's/^BuildRequires:/Provides:/p' "$top/packaging/rpm/ext4-fc-resize-fix.spec"
+		printf '%s\n' '%description' '%install' 'mkdir -p %{buildroot}/usr/lib/rpm/macros.d' \
+			"echo '%%_unitdir /usr/lib/systemd/system' >%{buildroot}/usr/lib/rpm/macros.d/macros.systemd" \
+			'%files' '/usr/lib/rpm/macros.d/macros.systemd'
+	} >"$root/opt/fedora.spec"
+	run sh -c 'rpmbuild -bb /opt/fedora.spec && rpm -i --nodeps $(find / -xdev -name fedora-1-1.noarch.rpm)' >"$work/said" 2>&1
+	does "make rpm without dpkg" "${in_tree[@]}"
+	is "$(cd "$root/opt/tree/dist" && echo *)" "ext4-fc-resize-fix-$version-1.x86_64.rpm ext4-fc-resize-fix-dkms-$version-1.noarch.rpm" "they are in dist/"
+}
+
 for suite in $suites; do
 	chroot_of "$suite"
 	cp "$old" "$new" "$again" "$root/tmp"
-	mkdir -p "$root"/usr/{share/licenses,lib/modules-load.d} # of Fedora's filesystem and systemd
+	mkdir -p "$root"/usr/{share/licenses,lib/systemd/system/sysinit.target.wants} # of Fedora's filesystem and systemd
 	files >"$work/before"
 
 	then_ "install" 2 0 -i "$(package "$old")"
-	is "$(cat "$root/usr/lib/modules-load.d/$name.conf")" $name "it is loaded at boot"
+	is "$(readlink "$root/usr/lib/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
+		../ext4-fc-resize-fix.service "it is loaded at boot"
 	then_ "upgrade" 0 2 -U "$(package "$new")"
 	is "$(ls -d "$root/usr/src/$name-"*)" "$root/usr/src/$name-99.1" "the old sources are gone"
 	then_ "the same version built again" 0 2 -U "$(package "$again")"
@@ -47,5 +73,7 @@ for suite in $suites; do
 	then_ "removal" 0 0 -e ext4-fc-resize-fix-dkms
 	files >"$work/after"
 	does "nothing is left behind" diff "$work/before" "$work/after"
+
+	without_dpkg
 done
 echo "1..$count"

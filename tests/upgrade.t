@@ -19,12 +19,8 @@ suites=${*:-bookworm trixie}
 work=$(scratch upgrade)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
-# in_root COMMAND...
-in_root() {
-	# shellcheck disable=SC2016 # for the shell inside
-	unshare -m sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
-		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"
-}
+# shellcheck source=system.sh
+. "$top/tests/system.sh"
 
 packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,dkms,gcc,make,openssl
 packages+=,libc6-dev,${cli_libraries// /,},libkmod2,libext2fs2,libjson-c5
@@ -36,14 +32,7 @@ make_system() {
 	local suite=$1 root=$2/root a b c
 
 	mkdir "$2"
-	unshare -m mmdebstrap --quiet --mode=root --variant=apt --skip=cleanup/apt/lists --include="$packages" \
-		--aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
-		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$suite" "$root" \
-		"deb http://deb.debian.org/debian $suite main" \
-		"deb http://deb.debian.org/debian $suite-backports main" \
-		"deb http://deb.debian.org/debian-security $suite-security main" >&2
-
+	make_root "$suite" "$root" "$packages"
 	in_root apt-cache pkgnames linux-image- | grep -E '^linux-image-[0-9].*[0-9]-cloud-amd64$' |
 		sed 's/^linux-image-//' | sort -V >"$2/images"
 	in_root apt-cache pkgnames linux-headers- | sed -n 's/^linux-headers-//p' | sort >"$2/headers"
@@ -56,9 +45,6 @@ make_system() {
 	done
 	echo "$a $b $c" >"$2/kernels"
 
-	# A small initramfs: an emulated CPU makes and unpacks it
-	printf 'MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n' >"$root/etc/initramfs-tools/conf.d/small"
-	printf 'virtio_pci\nvirtio_blk\next4\n' >>"$root/etc/initramfs-tools/modules"
 	in_root apt-get -y install "linux-image-$a" "linux-headers-$a" >&2
 	for kernel in "linux-image-$b linux-headers-$b" "linux-image-$c"; do
 		# shellcheck disable=SC2086 # words
@@ -82,32 +68,13 @@ make_system() {
 		WantedBy=multi-user.target
 	END
 	in_root systemctl enable upgrade-test.service >&2
-	rm -f "$root"/etc/systemd/system/timers.target.wants/* # no apt-daily beside us
 	mke2fs -q -F -t ext4 -O fast_commit -E lazy_itable_init=0,lazy_journal_init=0 -d "$root" "$2/disk" 4G
 	rm -rf --one-file-system "$root"
 }
 
-# The result lines of all boots, numbered through
-count=0 failed=0
-results() {
-	local line
-
-	while IFS= read -r line; do
-		case $line in
-		'ok '* | 'not ok '*)
-			count=$((count + 1))
-			[ "${line#not}" = "$line" ] || failed=$((failed + 1))
-			sed -E "s/^(not ok|ok) [0-9]+ - /\1 $count - $suite, /" <<<"$line"
-			;;
-		1..*) ;;
-		*) printf '%s\n' "$line" ;;
-		esac
-	done
-}
-
 # boot KERNEL STEP [WORDS]: it, with what is in /boot
 boot() {
-	local status=0 kernel=$1 step=$2 vmlinuz
+	local kernel=$1 step=$2 vmlinuz
 
 	for vmlinuz in "/boot/vmlinuz-$kernel" "/usr/lib/modules/$kernel/vmlinuz"; do
 		debugfs -R "dump $vmlinuz $work/vmlinuz" "$work/disk" 2>/dev/null
@@ -118,15 +85,8 @@ boot() {
 		die "$suite: kernel $kernel is not in the disk's /boot"
 	fi
 	say "$suite: boot into $kernel for: $step"
-	"$top/scripts/vm" --kernel "$work/vmlinuz" --initrd "$work/initrd" --name "upgrade-$suite-$step" \
-		--disk "$work/disk" --disk "$work/repo" --mem 2G --timeout 2400 \
-		--append "root=/dev/vda rw step=$step systemd.show_status=0 ${3-}" >"$work/out" || status=$?
-	results <"$work/out"
-	# The shell's own status of failed tests is 1, and they have been counted
-	if [ $status != 0 ] && ! grep -q '^not ok' "$work/out"; then
-		failed=$((failed + 1)) count=$((count + 1))
-		echo "not ok $count - $suite, $step: the VM runs to its end, its log is clean"
-	fi
+	vm_ "$step" --disk "$work/disk" --disk "$work/repo" --mem 2G --timeout 2400 \
+		--append "root=/dev/vda rw step=$step systemd.show_status=0 ${3-}"
 	rm -f "$work/vmlinuz" "$work/initrd"
 }
 
@@ -135,7 +95,7 @@ fresh_disk() { cp --sparse=always --reflink=auto "$system/disk" "$work/disk"; }
 need mmdebstrap debian-archive-keyring e2fsprogs apt-utils
 debs=$("$top/scripts/package" deb)
 for suite in $suites; do
-	system=$cache/system/$suite.$({ declare -f make_system; echo "$packages"; } | cksum | cut -d' ' -f1)
+	system=$cache/system/$suite.$({ declare -f make_root make_system; echo "$packages"; } | cksum | cut -d' ' -f1)
 	[ -e "$system" ] || say "making a Debian $suite with three kernels, once; its log is $cache/system-$suite.log"
 	# No "|| die": nothing in it would stop at an error then
 	prepare "$system" make_system "$suite" 2>>"$cache/system-$suite.log"

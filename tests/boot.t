@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What grows at boot grows with the module there: the debs in a whole Debian, / and
+# a data disk with x-systemd.growfs, then a cloud image's first boot (growroot and
+# growpart, resizefs, a NoCloud seed), each with slow modules to be loaded by
+# modules-load.d. The same with modules-load.d in place of our unit, where nothing
+# is held. And no ordering cycle, also where systemd-modules-load comes late.
+# tests/guest/boot.sh says what is looked at.
+#
+#   tests/boot.t [SUITE...]      bookworm and trixie
+
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+suites=${*:-bookworm trixie}
+work=$(scratch boot)
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+# shellcheck source=system.sh
+. "$top/tests/system.sh"
+
+packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,fdisk,dkms,gcc,make,openssl,libc6-dev
+packages+=,libkmod2,libmount1,libext2fs2,libjson-c5,cloud-init,cloud-guest-utils,cloud-initramfs-growroot
+packages+=,linux-image-cloud-amd64,linux-headers-cloud-amd64
+unit=ext4-fc-resize-fix.service
+
+# make_system SUITE ARCHIVE
+make_system() {
+	local root=$2.root
+
+	make_root "$1" "$root" "$packages"
+	cat >"$root/etc/systemd/system/boot-test.service" <<-END
+		[Unit]
+		After=cloud-init.service cloud-init-network.service
+		[Service]
+		Type=idle
+		ExecStart=/bin/sh /root/run
+		[Install]
+		WantedBy=multi-user.target
+	END
+	in_root systemctl enable boot-test.service >&2
+	printf 'raid456\nbtrfs\nxfs\n' >"$root/etc/modules-load.d/00-slow.conf"
+	echo ext4_fc_resize_fix >"$root/etc/modules-load.d/ext4_fc_resize_fix.conf"
+	printf 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\n' >"$root/etc/cloud/cloud.cfg.d/90_test.cfg"
+	mkdir -p "$root/var/lib/cloud/seed/nocloud"
+	echo 'instance-id: boot-test' >"$root/var/lib/cloud/seed/nocloud/meta-data"
+	echo '#cloud-config' >"$root/var/lib/cloud/seed/nocloud/user-data"
+	tar -C "$root" -cf "$2" .
+	rm -rf --one-file-system "$root"
+}
+
+# result NAME COMMAND...
+result() {
+	local name=$1
+	shift
+	if "$@" >"$work/said" 2>&1; then echo "ok 0 - $name"; else
+		echo "not ok 0 - $name"
+		sed 's/^/# /' "$work/said"
+	fi
+}
+
+# verified: by systemd; cycles that it finds are in what it says, not in how it exits
+verified() {
+	in_root systemd-analyze verify "$@" >"$work/verify" 2>&1
+	! grep -E "$unit|cycle" "$work/verify"
+}
+
+# disk FSTAB-LINE...: of 4 GB, whose only partition of 3 GB has the root filesystem
+disk() {
+	printf '%s\n' "$@" >"$root/etc/fstab"
+	rm -f "$work/disk"
+	truncate -s 4G "$work/disk"
+	echo '2048,6291456,L' | sfdisk -q --label gpt "$work/disk"
+	mke2fs -q -F -t ext4 -O fast_commit -E lazy_itable_init=0,lazy_journal_init=0,offset=1048576 \
+		-d "$root" "$work/disk" 3G 2>"$work/said" || die "mke2fs: $(cat "$work/said")"
+}
+
+# boot STEP DISK [WORDS]
+boot() {
+	cp --sparse=always --reflink=auto "$work/disk" "$work/vda"
+	rm -f "$work/vdb"
+	truncate -s 128M "$work/vdb"
+	mke2fs -q -F -t ext4 -O fast_commit "$work/vdb" 64M
+	say "$suite: boot for: $1"
+	vm_ "$1" --disk "$work/vda" --disk "$work/vdb" --mem 1G --timeout 1500 \
+		--append "root=/dev/vda1 rw step=$1 systemd.show_status=0 ${2-}"
+}
+
+need mmdebstrap debian-archive-keyring e2fsprogs fdisk
+debs=$("$top/scripts/package" deb)
+for suite in $suites; do
+	archive=$cache/system/boot-$suite.$({ declare -f make_root make_system; echo "$packages"; } | cksum | cut -d' ' -f1)
+	[ -e "$archive" ] || say "making a Debian $suite with cloud-init, once; its log is $cache/boot-$suite.log"
+	prepare "$archive" make_system "$suite" 2>>"$cache/boot-$suite.log"
+
+	root=$work/root
+	rm -rf --one-file-system "$root"
+	mkdir "$root"
+	tar -C "$root" -xpf "$archive"
+	# shellcheck disable=SC2086 # words
+	cp $debs "$root/root"
+	kernel=$(ls "$root/usr/lib/modules")
+	in_root sh -c "apt-get -y --no-install-recommends install /root/*.deb && dkms autoinstall -k $kernel" >"$work/apt" 2>&1 ||
+		die "$suite: the debs cannot be installed: $(tail -n 3 "$work/apt")"
+	for vmlinuz in "$root/boot/vmlinuz-$kernel" "$root/usr/lib/modules/$kernel/vmlinuz"; do
+		[ ! -e "$vmlinuz" ] || cp "$vmlinuz" "$work/vmlinuz"
+	done
+	cp "$root/boot/initrd.img-$kernel" "$work/initrd"
+	cp "$top/tests/guest/lib.sh" "$top/tests/guest/boot.sh" "$root/root"
+	cat >"$root/root/run" <<-'END'
+		stty -opost </dev/ttyS1
+		sh /root/boot.sh "$(sed 's/.*step=\([^ ]*\).*/\1/' /proc/cmdline)" >/dev/ttyS1 2>&1
+		echo "# guest-exit: $?" >/dev/ttyS1
+		systemctl --no-block poweroff
+	END
+
+	{
+		result "systemd-analyze verify" verified "$unit" default.target
+		mkdir "$root/etc/systemd/system/systemd-modules-load.service.d"
+		printf '[Unit]\nAfter=local-fs.target\n' >"$root/etc/systemd/system/systemd-modules-load.service.d/late.conf"
+		result "systemd-analyze verify, systemd-modules-load after local-fs.target" verified "$unit" default.target
+		rm -r "$root/etc/systemd/system/systemd-modules-load.service.d"
+	} >"$work/verified"
+	results <"$work/verified"
+
+	disk '/dev/vda1 / ext4 x-systemd.growfs 0 0' '/dev/vdb /srv ext4 x-systemd.growfs 0 0'
+	boot growfs cloud-init=disabled
+	boot growfs-late "cloud-init=disabled systemd.mask=$unit"
+	boot growfs-off "cloud-init=disabled ext4_fc_resize_fix.disable=1"
+	disk '/dev/vda1 / ext4 defaults 0 0'
+	boot cloud
+	boot cloud-late "systemd.mask=$unit"
+done
+echo "1..$count"
+[ $failed = 0 ]

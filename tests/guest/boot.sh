@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What tests/boot.t looks at, after a boot that has grown / and perhaps /srv; the
+# argument is the step: -late are those without our unit, -off those with disable=1.
+
+. /root/lib.sh
+
+step=$1
+status=/sys/module/ext4_fc_resize_fix/status
+unit=ext4-fc-resize-fix.service
+
+state() { cat $status/state 2>/dev/null || echo "not loaded"; }
+protected() {
+	case $(state) in
+	protected*) pass "$1" ;;
+	*) fail "$1" "$(state)" ;;
+	esac
+}
+
+# grown MOUNT DEVICE BYTES: the filesystem fills all but 16 MB of its device, which is
+# more than these, which it had before
+grown() {
+	size=$(dumpe2fs -h "$2" 2>/dev/null | awk -F: '/^Block count/ { n = $2 } /^Block size/ { print n * $2 }')
+	is $((size > $3 && size > $(blockdev --getsize64 "$2") - 16777216)) 1 "$1 is grown"
+}
+
+# since UNIT PROPERTY: when
+since() { systemctl show -P "$2" "$1"; }
+# before UNIT: ours had ended when it began
+before() {
+	began=$(since "$1" ExecMainStartTimestampMonotonic)
+	is $((began > 0 && $(since $unit ActiveEnterTimestampMonotonic) <= began)) 1 "the unit comes before $1"
+}
+
+grown / /dev/vda1 3221225472
+is "$(journalctl -b -o cat | grep -c 'ordering cycle')" 0 "there is no ordering cycle"
+case $step in
+growfs*)
+	grown /srv /dev/vdb 67108864
+	resizes=2
+	;;
+cloud*)
+	is "$(cloud-init status | sed -n 's/^status: //p')" "done" "cloud-init is done"
+	# resize2fs needs one call, or more
+	resizes=$(cat $status/holds)
+	;;
+esac
+case $step in
+*-late)
+	is "$(systemctl is-active $unit)" inactive "our unit is masked"
+	protected "the module is loaded, by modules-load.d"
+	is "$(cat $status/holds)" 0 "it has held nothing"
+	;;
+*-off)
+	# modules-load.d has loaded it, which needs no unit of ours
+	is "$(since $unit ConditionResult)" no "our unit leaves it"
+	rmmod ext4_fc_resize_fix
+	;;
+*)
+	protected "the module is loaded"
+	is "$((resizes > 0)) $(cat $status/holds)" "1 $resizes" "it has held each resize"
+	is "$(cat $status/unprotected)" 0 "none was unprotected"
+	if [ "$step" = cloud ]; then
+		before cloud-init-local.service
+		before "$(systemctl list-units --all --plain --no-legend 'cloud-init.service' 'cloud-init-network.service' | cut -d' ' -f1)"
+	else
+		before "$(systemctl list-units --all --plain --no-legend 'systemd-growfs-root.service' 'systemd-growfs@-.service' | cut -d' ' -f1)"
+		before systemd-growfs@srv.service
+	fi
+	;;
+esac
+is "$(systemctl list-units --failed --plain --no-legend | grep -E 'fc-resize|growfs|modules-load|cloud')" "" "no such unit has failed"
+journalctl -b -o short-monotonic | grep -iE 'ext4_fc|resized|resizing' | sed 's/^/# /'
+finish

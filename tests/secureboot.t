@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Secure Boot: the firmware verifies Debian's signed kernel, which takes only
+# modules whose key is in the firmware's db. There are the certificate out of that
+# kernel, and one of this test, with which the module is signed. The rest is
+# in tests/guest/secureboot.sh. Without shim: there are no MOKs.
+#
+#   tests/secureboot.t [KERNEL]      7-cloud
+
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+id=${1:-7-cloud}
+name=ext4_fc_resize_fix
+need ovmf sbsigntool openssl python3-cryptography python3-pefile
+read -r module fcr < <("$top/scripts/test" --prepare "$id")
+kernel=$("$top/scripts/kernel" dir "$id")/vmlinuz
+firmware=$("$top/scripts/kernel" backport python3-virt-firmware)
+work=$(scratch secureboot)
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+sbattach --detach "$work/signature" "$kernel" >&2
+openssl pkcs7 -inform DER -in "$work/signature" -print_certs -out "$work/debian.pem"
+# Two keys; that of a stranger stays unknown
+for key in test stranger; do
+	openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=$key" \
+		-keyout "$work/$key.key" -out "$work/$key.pem" 2>/dev/null
+	openssl x509 -in "$work/$key.pem" -outform DER -out "$work/$key.der"
+	mkdir "$work/$key"
+	kmodsign sha256 "$work/$key.key" "$work/$key.der" "$module" "$work/$key/$name.ko"
+done
+owner=11111111-2222-3333-4444-123456789abc
+PYTHONPATH=$firmware/usr/lib/python3/dist-packages python3 "$firmware/usr/bin/virt-fw-vars" \
+	-i /usr/share/OVMF/OVMF_VARS_4M.ms.fd -o "$work/vars" \
+	--add-db $owner "$work/debian.pem" --add-db $owner "$work/test.pem" >"$work/said" 2>&1 ||
+	die "virt-fw-vars: $(tail -n 1 "$work/said")"
+
+status=0
+"$top/scripts/vm" --name "secureboot@$id" --secure-boot "$work/vars" --disk 64M --timeout 300 \
+	--module "$work/test/$name.ko" --add "$module:/test/unsigned.ko" --add "$work/stranger/$name.ko:/test/stranger.ko" \
+	--add "$fcr" --add "$top/scripts/module" "$id" "$top/tests/guest/secureboot.sh" |
+	grep --line-buffered -aE '^((not )?ok |#|1\.\.|Bail)' || status=${PIPESTATUS[0]}
+exit "$status"

@@ -22,7 +22,7 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 # shellcheck source=system.sh
 . "$top/tests/system.sh"
 
-packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,dkms,gcc,make,openssl
+packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,dkms,gcc,make,openssl,mokutil
 packages+=,libc6-dev,${cli_libraries// /,},libkmod2,libext2fs2,libjson-c5
 packages+=,fio,gnuplot-nox,binutils,xz-utils # of make bench-host
 
@@ -109,7 +109,7 @@ for suite in $suites; do
 	cp $debs "$work/files"
 	(cd "$work/files" && apt-ftparchive packages . >Packages)
 	mkdir "$work/files/src"
-	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,tests} "$work/files/src"
+	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,packaging,tests} "$work/files/src"
 	cp "$top/tests/guest/lib.sh" "$work/files/test.sh"
 	cp "$top/tests/guest/upgrade.sh" "$work/files"
 	cat >"$work/files/run" <<-END

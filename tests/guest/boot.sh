@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What tests/boot.t looks at, after a boot that has grown / and perhaps /srv; the
-# argument is the step: -late are those without our unit, -off those with disable=1.
+# argument is the step: -late is one without our unit.
 
 . /root/lib.sh
 
@@ -51,11 +51,6 @@ case $step in
 	is "$(systemctl is-active $unit)" inactive "our unit is masked"
 	protected "the module is loaded, by modules-load.d"
 	is "$(cat $status/holds)" 0 "it has held nothing"
-	;;
-*-off)
-	# modules-load.d has loaded it, which needs no unit of ours
-	is "$(since $unit ConditionResult)" no "our unit leaves it"
-	rmmod ext4_fc_resize_fix
 	;;
 *)
 	protected "the module is loaded"

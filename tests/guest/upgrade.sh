@@ -62,10 +62,19 @@ purge() { ok "apt-get purge" apt-get -y purge $cli $cli-dkms; }
 
 make_() { make --no-print-directory -C /root/src "$1"; }
 
+# In a container, whose process 1 sees the same /, and which may do anything
+in_container() { unshare -m -p -f --mount-proc "$@"; }
+
 install_deb() {
 	ok "apt-get update" apt-get update
 	ok "apt-get install" apt-get -y install $cli-dkms $cli
 	protects "loaded by the installation"
+	held=$(holds)
+	says "removed in a container" 0 "this is a container: the running kernel is not its own" \
+		in_container apt-get -y remove $cli-dkms
+	says "installed in a container" 0 "this is a container: the running kernel is not its own" \
+		in_container apt-get -y install $cli-dkms
+	is "$(holds)" "$held" "the module has stayed where it was"
 	refuses "apt-get remove ext4-fc-resize-fix-dkms" "make install beside the package says what helps" \
 		make --no-print-directory -C /repo/src install
 }
@@ -101,7 +110,9 @@ no_headers_on_C() {
 
 disabled_on_B() {
 	is "$(uname -r)" "$b" "it runs B, with $module.disable=1"
-	is "$(state)" "not-protected:disabled" "it is loaded and says that it does nothing"
+	is "$(state)" "not loaded" "it is not loaded at boot"
+	ok "modprobe" modprobe $module
+	is "$(state)" "not-protected:disabled" "it says that it does nothing"
 	said=$(resize)
 	is "$(holds)" 0 "nothing is hooked"
 	says "/ has fast_commit" 2 "not protected: loaded with disable=1" $cli check
@@ -142,6 +153,16 @@ measured() {
 make_install() {
 	cp -r /repo/src /root/src
 	files >/root/before
+
+	# Secure Boot, as mokutil sees it
+	mount -t tmpfs tmpfs /sys/firmware
+	mkdir -p /sys/firmware/efi/efivars
+	printf '\6\0\0\0\1' >/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	refuses "mokutil --import /var/lib/dkms/mok.pub, reboot" "Secure Boot, the key is not enrolled: make install says what helps" \
+		env EFIVARFS_PATH=/sys/firmware/efi/efivars/ make --no-print-directory -C /root/src install
+	umount /sys/firmware
+	files >/root/after
+	ok "nothing is left behind by that" diff /root/before /root/after
 
 	echo 0 >/proc/sys/kernel/ftrace_enabled
 	refuses "hooks are off" "make install where it cannot load says why" make_ install

@@ -49,6 +49,16 @@ signatures() {
 	cat "$1"
 }
 
+# pve: Proxmox' kernel, as far as dpkg knows
+pve() {
+	mkdir -p "$work/pve/DEBIAN" "$work/pve/boot"
+	touch "$work/pve/boot/vmlinuz-6.8.12-1-pve"
+	printf '%s: %s\n' Package proxmox-kernel-6.8.12-1-pve-signed Version 1 Architecture all \
+		Maintainer 'nobody <nobody@example.org>' Description kernel >"$work/pve/DEBIAN/control"
+	dpkg-deb -b "$work/pve" "$root/tmp/pve.deb" >"$work/said"
+	run dpkg -i /tmp/pve.deb >"$work/said" 2>&1
+}
+
 # key STATE TEXT: what scripts/module says of the key where the variables are so
 key() {
 	run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ "/opt/$version/scripts/module" key >"$work/said" 2>&1 || :
@@ -124,6 +134,12 @@ for suite in $suites; do
 	refuses "apt-get install linux-image-amd64 linux-headers-amd64" "without headers it says what helps" \
 		make_ "$version" install KERNELRELEASE=6.1.0-0-amd64
 	lines
+	pve
+	refuses "proxmox-headers-6.8.12-1-pve is not to be had" "on Proxmox it asks for Proxmox' headers" \
+		make_ "$version" install KERNELRELEASE=6.8.12-1-pve
+	lines
+	is "$(grep -c linux-image "$work/said")" 0 "and recommends no other kernel"
+	run dpkg -P proxmox-kernel-6.8.12-1-pve-signed >"$work/said" 2>&1
 	refuses "the build for ${kernels[0]} failed" "it does not build: it says so" make_ 99.2 install "$k"
 	lines
 	same "after all of these nothing is left"

@@ -16,20 +16,19 @@ id=${1:-7-cloud}
 name=ext4_fc_resize_fix
 need ovmf sbsigntool openssl python3-cryptography python3-pefile
 read -r module fcr < <("$top/scripts/test" --prepare "$id")
-kernel=$("$top/scripts/kernel" dir "$id")/vmlinuz
+kernel=$("$top/scripts/kernel" dir "$id")
 firmware=$("$top/scripts/kernel" backport python3-virt-firmware)
 work=$(scratch secureboot)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
-sbattach --detach "$work/signature" "$kernel" >&2
+sbattach --detach "$work/signature" "$kernel/vmlinuz" >&2
 openssl pkcs7 -inform DER -in "$work/signature" -print_certs -out "$work/debian.pem"
 # Two keys; that of a stranger stays unknown
 for key in test stranger; do
 	openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=$key" \
 		-keyout "$work/$key.key" -out "$work/$key.pem" 2>/dev/null
-	openssl x509 -in "$work/$key.pem" -outform DER -out "$work/$key.der"
 	mkdir "$work/$key"
-	kmodsign sha256 "$work/$key.key" "$work/$key.der" "$module" "$work/$key/$name.ko"
+	"$kernel/build/scripts/sign-file" sha256 "$work/$key.key" "$work/$key.pem" "$module" "$work/$key/$name.ko"
 done
 owner=11111111-2222-3333-4444-123456789abc
 PYTHONPATH=$firmware/usr/lib/python3/dist-packages python3 "$firmware/usr/bin/virt-fw-vars" \

@@ -34,6 +34,7 @@ for suite in $suites; do
 	chmod -R go-rwx "$root/opt/a tree"
 	chown -R 1234 "$root/opt/a tree"
 	touch "$root/opt/a tree/README.md"
+	git config -f "$root/opt/a tree/.git/config" remote.origin.url https://user:password@example.org/fix.git
 	echo 'APT::Get::Assume-Yes "true";' >"$root/etc/apt/apt.conf.d/yes"
 	does "make deb" in_tree make deb
 	cp -r "$root/opt/a tree/dist" "$root/tmp/old"
@@ -46,6 +47,7 @@ for suite in $suites; do
 	command=$(cd "$root" && echo /tmp/old/ext4-fc-resize-fix_*)
 	dpkg-deb --fsys-tarfile "$root$deb" | tar -t >"$work/list"
 	is "$(grep -cE '/(README.md.gz|upstream/1-hang.txt)$' "$work/list")" 2 "README and reports are in it"
+	is "$(dpkg-deb -f "$root$deb" Homepage)" https://example.org/fix "its homepage is where it was cloned from"
 	is "$(dpkg-deb --fsys-tarfile "$root$deb" | tar -tv | grep -c '^[d-]...------')" 0 "anyone can read what is in it"
 	# Headers alone are no kernel, to the command
 	for k in "${kernels[@]}"; do mkdir -p "$root/usr/lib/modules/$k/kernel"; done

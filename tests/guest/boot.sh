@@ -21,7 +21,7 @@ protected() {
 # grown MOUNT DEVICE BYTES: the filesystem fills all but 16 MB of its device, which is
 # more than these, which it had before
 grown() {
-	size=$(dumpe2fs -h "$2" 2>/dev/null | awk -F: '/^Block count/ { n = $2 } /^Block size/ { print n * $2 }')
+	size=$(dumpe2fs -h "$2" 2>/dev/null | awk -F: '/^Block count/ { n = $2 } /^Block size/ { printf "%.0f", n * $2 }')
 	is $((size > $3 && size > $(blockdev --getsize64 "$2") - 16777216)) 1 "$1 is grown"
 }
 

@@ -42,9 +42,9 @@ for suite in $suites; do
 	is "$(cd "$root/opt/a tree/dist" && echo *)" "ext4-fc-resize-fix-dkms_99.1_all.deb ext4-fc-resize-fix_99.1_amd64.deb" "the old ones are not there any more"
 	mv "$root/opt/a tree/dist" "$root/tmp/new"
 	cp -r "$root/tmp/old" "$root/opt/a tree/dist"
-	deb=$(cd "$root" && echo /tmp/old/*-dkms_*)
-	newer=$(cd "$root" && echo /tmp/new/*-dkms_*)
-	command=$(cd "$root" && echo /tmp/old/ext4-fc-resize-fix_*)
+	deb=/tmp/old/ext4-fc-resize-fix-dkms_${version}_all.deb
+	newer=/tmp/new/ext4-fc-resize-fix-dkms_99.1_all.deb
+	command=/tmp/old/ext4-fc-resize-fix_${version}_amd64.deb
 	dpkg-deb --fsys-tarfile "$root$deb" | tar -t >"$work/list"
 	is "$(grep -cE '/(README.md.gz|upstream/1-hang.txt)$' "$work/list")" 2 "README and reports are in it"
 	is "$(dpkg-deb -f "$root$deb" Homepage)" https://example.org/fix "its homepage is where it was cloned from"

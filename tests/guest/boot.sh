@@ -27,10 +27,13 @@ grown() {
 
 # since UNIT PROPERTY: when
 since() { systemctl show -P "$2" "$1"; }
-# before UNIT: ours had ended when it began
+# before UNIT...: ours had ended when that one of them began that has run
 before() {
-	began=$(since "$1" ExecMainStartTimestampMonotonic)
-	is $((began > 0 && $(since $unit ActiveEnterTimestampMonotonic) <= began)) 1 "the unit comes before $1"
+	for one; do
+		began=$(since "$one" ExecMainStartTimestampMonotonic)
+		[ "${began:-0}" = 0 ] || break
+	done
+	is $((began > 0 && $(since $unit ActiveEnterTimestampMonotonic) <= began)) 1 "the unit comes before $one"
 }
 
 grown / /dev/vda1 3221225472
@@ -58,9 +61,9 @@ case $step in
 	is "$(cat $status/unprotected)" 0 "none was unprotected"
 	if [ "$step" = cloud ]; then
 		before cloud-init-local.service
-		before "$(systemctl list-units --all --plain --no-legend 'cloud-init.service' 'cloud-init-network.service' | cut -d' ' -f1)"
+		before cloud-init.service cloud-init-network.service
 	else
-		before "$(systemctl list-units --all --plain --no-legend 'systemd-growfs-root.service' 'systemd-growfs@-.service' | cut -d' ' -f1)"
+		before systemd-growfs-root.service systemd-growfs@-.service
 		before systemd-growfs@srv.service
 	fi
 	;;

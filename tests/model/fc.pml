@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Fast commits, full commits, a resize and a freeze of an ext4 filesystem,
- * with the two rules of src/module/hold.c.  Run by tests/model.t.
+ * with the three rules of src/module/hold.c.  Run by tests/model.t.
  *
  * Each step names what it stands for in fs/jbd2/{journal,commit,transaction}.c
  * and fs/ext4/{fast_commit,ioctl,resize,super}.c of 5.10 - 7.3.  What happens
@@ -14,13 +14,16 @@
  *      NO_HOLD           without rule 1
  *      NO_FORCE_COMMIT   rule 1 without its ext4_force_commit()
  *      NO_FLUSH_RULE     without rule 2
+ *      NO_OVERLAP_RULE   without rule 3
+ *      WINDOW, UNTRACKED    see "Left out"
  *      PATCH_1, PATCH_2, PATCH_3  the patches of doc/upstream, instead of the rules
  *      MARK_IN_HANDLE       instead of PATCH_2, with MARK: the resize marks its transaction,
  *                           a fast commit looks when handles have been drained
  *      ADD_GROUP            resize adds a group: a fast commit that maps its blocks
  *                           is a gap until the resize has been written back
  *      ONLY_LOST         fc_on_empty is no error
- *      STRICT_SKIP       see "Left out"
+ *      FORGIVE_OVERLAP   an fsync that another's fast commit ends acknowledges only
+ *                        what is recorded (the patches are not about it)
  *      WRITERS=3         one write each (4.4 GB); else 2, one writes twice
  *      SHOW=x            not an error but a proof that it can happen, all rules
  *                        in force:
@@ -47,15 +50,21 @@
  * - All waits are for a condition, but for that in jbd2_fc_begin_commit(),
  *   which ends with the next wake_up(&journal->j_fc_wait), whoever calls it.
  * - Steps of a task that others cannot tell apart are one.
- * - A fast commit here records all that is in the running transaction.  The
- *   kernel's can miss changes: they go to FC_Q_STAGING while any commit goes
- *   on, also after ext4_fc_cleanup() has emptied that; and from 6.16 on a
- *   handle can run between snapshot and record.  An fsync then returns 0
- *   without them, be it after its own fast commit or because another's has
- *   ended (s_fc_subtid).  They are lost with no resize and no flush about, and
- *   no rule here is the cure.  One such case is left here, another's fast
- *   commit from 6.16 on: of an fsync that ends so only what is recorded counts
- *   as acknowledged, with STRICT_SKIP all of it.
+ * - Between ext4_fc_cleanup()'s last look at FC_Q_STAGING and the end of the
+ *   commit, a moment later, nobody runs.  In the kernel somebody can: what is
+ *   tracked there goes to FC_Q_STAGING and stays there until the next commit
+ *   has ended, and if that is the fast commit of its own fsync, which finds
+ *   none under way, it is acknowledged and not recorded.  No rule here is the
+ *   cure.  With WINDOW it is in.
+ * - The kernel does not track what is changed while "ineligible" is set, since a
+ *   full commit will follow.  But the mark of one transaction is there until
+ *   its full commit has ended, and the next transaction begins before that: its
+ *   changes are not tracked, and its fast commits do not have them.  No rule
+ *   here is the cure.  With UNTRACKED (and MARK) it is in.
+ * - 5.10's ext4_fc_cleanup(), which forgets what was changed since a full commit
+ *   began; this is that of 6.1 on.
+ * - Two of the three writes are to one file, so that is all of an inode that
+ *   is on a queue.
  * - Freezing stops whatever starts handles before it takes the barrier.  A
  *   flush under the barrier beside writers and without a hold (chattr +j,
  *   EXT4_IOC_CHECKPOINT) can hang as a resize does without rule 1.  No rule
@@ -77,7 +86,10 @@
 #define WRITERS		2
 #endif
 
-/* journal_t, ext4_sb_info; a transaction is its tid, none is 0 */
+/*
+ * journal_t, ext4_sb_info; a transaction is its tid, none is 0.  Sets of
+ * writes have the bit 1 << w for write w
+ */
 byte next_tid = 1;		/* j_transaction_sequence */
 byte running, committing;	/* j_running_, j_committing_transaction */
 byte committed;			/* j_commit_sequence */
@@ -88,7 +100,8 @@ bool barrier;			/* j_barrier, the mutex */
 bool flushed;			/* JBD2_FLUSHED */
 bool full_commit, fast_commit;	/* JBD2_{FULL,FAST}_COMMIT_ONGOING */
 byte fc_wait;			/* j_fc_wait: set of writers asleep */
-byte subtid;			/* s_fc_subtid */
+byte counted = 7;			/* set of writers: s_fc_subtid is not what they read */
+byte main_q, staging;		/* FC_Q_MAIN, FC_Q_STAGING: sets of writes */
 #ifdef PATCH_2
 bool resizing;			/* EXT4_FLAGS_RESIZING */
 #endif
@@ -109,7 +122,7 @@ byte log_tid;			/* newest transaction with a commit block */
 byte fc_tid;			/* EXT4_FC_TAG_HEAD in the fast commit area */
 byte fc_writes;			/* what is recorded there */
 
-/* What has happened; sets of writes have the bit 1 << w for write w */
+/* What has happened */
 byte write_tid[3];		/* i_sync_tid; 0 when written back */
 byte acked;			/* fsync has returned */
 byte new_blocks;		/* is in blocks added by the resize */
@@ -120,7 +133,7 @@ bool slip;			/* kjournald is where SLIP says */
 bool overlap, fc_on_empty, gap, lost, shown;
 
 #define SET(cond)	(cond(0) | (cond(1) << 1) | (cond(2) << 2))
-#define IS_RUNNING(w)	(write_tid[w] == running)
+#define IS_NEW(w)	(write_tid[w] > committed)
 #define IS_LOGGED(w)	(write_tid[w] <= log_tid)
 #define IS_ON_DISK(w)	(write_tid[w] == 0)
 
@@ -185,22 +198,59 @@ inline commit_and_wait()
 	tid = 0
 }
 
-/* ext4_fc_cleanup(journal, ..., tid); its queues are left out */
-inline fc_cleanup(tid)
+/*
+ * ext4_fc_track_inode() and others, in write w's handle.  Writes 0 and 1 are to
+ * one file; an inode that is on a queue stays there.
+ */
+#define SAME_FILE(w)	(w == 2 -> 4 : 3)
+inline track(w)
 {
-#ifdef MARK
 	d_step {
+		if
+#ifdef UNTRACKED
+		:: ineligible
+		:: else ->
+#else
+		:: true ->
+#endif
+			if
+			:: (staging & SAME_FILE(w)) ||
+			   (!(main_q & SAME_FILE(w)) &&
+			    (full_commit || fast_commit)) ->
+				staging = staging | (1 << w)
+			:: else ->
+				main_q = main_q | (1 << w)
+			fi
+		fi
+	}
+}
+
+/*
+ * ext4_fc_cleanup(journal, ..., tid), with what stays of FC_Q_MAIN: what has been
+ * changed since its inode was recorded (from 6.16 on, FC_REQUEUE), or belongs
+ * to a newer transaction
+ */
+inline fc_cleanup(tid, stays)
+{
+	d_step {
+		main_q = (main_q & (stays)) | (staging & SET(IS_NEW));
+		staging = 0;
+#ifdef MARK
 		if
 		:: tid >= ineligible_tid ->
 			ineligible_tid = 0;
 			ineligible = false
 		:: else
 		fi
-	}
-#else
-	skip
 #endif
+	}
 }
+
+#ifdef WINDOW
+#define unless_window
+#else
+#define unless_window	atomic
+#endif
 
 active proctype kjournald()	/* jbd2_journal_commit_transaction() */
 {
@@ -231,8 +281,10 @@ commit:		atomic { full_commit = true; slip = false };
 			crash()
 		};
 		d_step { committed = committing; committing = 0 };
-		fc_cleanup(committed);
-		d_step { full_commit = false; fast_commit = false };
+		unless_window {
+			fc_cleanup(committed, SET(IS_NEW));
+			d_step { full_commit = false; fast_commit = false }
+		};
 		fc_wait = 0	/* wake_up(&journal->j_fc_wait) */
 	od
 }
@@ -240,7 +292,8 @@ commit:		atomic { full_commit = true; slip = false };
 /* me: which writer; writes number w to last */
 proctype writer(byte me; byte w; byte last)
 {
-	byte my_subtid, recorded;
+	byte recorded;
+	bool again;		/* call ext4_fc_commit() once more */
 #define ME	(1 << me)
 #define WRITE	(1 << w)
 #define tid	write_tid[w]
@@ -249,6 +302,7 @@ next:
 	start_handle(tid);
 	atomic {
 		new_blocks = new_blocks | (grown << w);
+		track(w);
 		updates--	/* jbd2_journal_stop(); sb_end_write() */
 	};
 
@@ -264,7 +318,11 @@ next:
 	:: else
 	fi;
 
-	my_subtid = subtid;
+#ifndef NO_OVERLAP_RULE
+	again = fast_commit;
+#endif
+
+call:	counted = counted & ~ME;	/* ext4_fc_commit() reads s_fc_subtid */
 restart_fc:
 	atomic {		/* jbd2_fc_begin_commit() */
 		if
@@ -292,22 +350,18 @@ restart_fc:
 	(fc_wait & ME) == 0;	/* schedule() */
 already:			/* -EALREADY */
 	if
-	:: subtid <= my_subtid ->
-		if
-		:: tid > committed -> goto restart_fc
-		:: else -> goto fsynced
-		fi
+	:: !(counted & ME) && tid > committed -> goto restart_fc
 	:: else
 	fi;
-	atomic {		/* it takes another's fast commit for its own */
-#if defined(STRICT_SKIP) || defined(LOCK_ORDER_OLD)
-		acked = acked | WRITE;
-#else
+#ifdef FORGIVE_OVERLAP
+	atomic {
 		acked = acked | (WRITE & (SET(IS_LOGGED) | fc_writes));
-#endif
 		crash();
 		goto done
 	};
+#else
+	goto returned;
+#endif
 
 begun:
 #ifdef LOCK_ORDER_OLD
@@ -324,7 +378,7 @@ begun:
 	:: goto fallback
 	fi;
 #ifdef LOCK_ORDER_OLD
-	recorded = SET(IS_RUNNING);
+	recorded = main_q;
 #else
 #ifdef PATCH_1
 	atomic {		/* jbd2_journal_trylock_updates() */
@@ -350,11 +404,11 @@ begun:
 	:: else
 	fi;
 #endif
-	d_step { recorded = SET(IS_RUNNING); barrier = false; barrier_count-- };
+	d_step { recorded = main_q; barrier = false; barrier_count-- };
 #endif
 	atomic {		/* ext4_fc_write_tail(): PREFLUSH, FUA */
+		fc_writes = (fc_tid == running -> fc_writes : 0) | recorded;
 		fc_tid = running;
-		fc_writes = recorded;
 		sb_flushed = sb_cached;
 #ifndef ONLY_LOST
 		fc_on_empty = (sb_flushed == EMPTY);
@@ -370,19 +424,20 @@ begun:
 		assert(!shown);
 		crash()
 	};
-	recorded = 0;
-	subtid++;
-	fc_cleanup(0);		/* jbd2_fc_end_commit() */
+	counted = 7;		/* s_fc_subtid is incremented */
+	unless_window {		/* jbd2_fc_end_commit() */
+		fc_cleanup(0, ~recorded);
 #ifdef LOCK_ORDER_OLD
-	unlock_updates();
+		unlock_updates();
 #endif
-	fast_commit = false;
+		d_step { fast_commit = false; recorded = 0 }
+	};
 	fc_wait = 0;		/* wake_up(&journal->j_fc_wait) */
-	goto fsynced;
+	goto returned;
 
 fallback:			/* jbd2_fc_end_commit_fallback() */
 	assert(running == tid);	/* the tid that it completes */
-	fc_cleanup(tid);
+	fc_cleanup(tid, 0);
 #ifdef LOCK_ORDER_OLD
 	unlock_updates();
 #endif
@@ -390,10 +445,14 @@ fallback:			/* jbd2_fc_end_commit_fallback() */
 	fc_wait = 0;		/* wake_up(&journal->j_fc_wait) */
 complete:			/* also hold_fc_commit() */
 	complete_transaction(tid);
-fsynced:
+returned:
+	if
+	:: again -> atomic { again = false; goto call }
+	:: else
+	fi;
 	atomic { acked = acked | WRITE; crash() };
 done:
-	atomic { my_subtid = 0; w++ };
+	atomic { counted = counted | ME; w++ };
 	if
 	:: w <= last -> goto next
 	:: else
@@ -424,7 +483,9 @@ inline journal_flush()		/* jbd2_journal_flush(), under the barrier */
 		committed = 0;
 		log_tid = 0;
 		fc_tid = 0;
-		fc_writes = 0
+		fc_writes = 0;
+		main_q = 0;
+		staging = 0
 	};
 	if			/* jbd2_mark_journal_empty() */
 	:: sb_cached != EMPTY ->

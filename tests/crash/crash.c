@@ -3,7 +3,7 @@
  * crash - record writes and resizes of an ext4, then verify crash images of it
  *
  *	crash disk FILE			a disk with its partition table (host)
- *	crash record MNT DEV MARKS OP ACKS SEED [paused] [serial] (guest)
+ *	crash record MNT DEV MARKS OP ACKS SEED [paused] [serial] [mixed] (guest)
  *	crash scan LOG			what a log holds (host)
  *	crash verify BASE LOG SCRATCH LOOP MNT POINTS SEED FIRST OPTS [DROP] (guest)
  *
@@ -57,6 +57,20 @@ void record_make(struct record *r, int writer, int file, int slot, uint32_t seq)
 int record_valid(const struct record *r)
 {
 	return r->magic == RECORD_MAGIC && r->sum == sum(r);
+}
+
+char *name_make(char *buf, const char *dir, enum name what, int writer,
+		int file)
+{
+	snprintf(buf, MAX_NAME, "%s/%c%d.%d", dir, NAMES[what], writer, file);
+	return buf;
+}
+
+/* Of a symbolic link: each second one is too long for the inode */
+char *target_make(char *buf, int writer, int file)
+{
+	snprintf(buf, MAX_NAME, "%0*d.%d", file % 2 ? 100 : 1, writer, file);
+	return buf;
 }
 
 static void le32(uint8_t *p, uint32_t v)

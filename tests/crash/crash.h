@@ -23,6 +23,7 @@
 
 #define WRITERS	  2
 #define MAX_FILES 4096
+#define MAX_NAME  256
 /* So few that all extents of a file are in its inode: see fill_up() */
 #define SLOTS 4
 
@@ -44,7 +45,29 @@ enum mark_kind {
 	MARK_BEGIN, /* operation SEQ begins */
 	MARK_END, /* it has returned RESULT */
 	MARK_FSYNC_FAILED, /* of FILE, with RESULT */
+	MARK_NAME, /* name number SLOT of FILE is in state RESULT from now on */
+	MARK_SIZE, /* fsync of a FILE of SLOT blocks has returned 0 */
 };
+
+/*
+ * What a writer makes beside its files: names NAMES[0] (its files themselves) to
+ * the last, followed by writer.file. What is not there yet, or about to change,
+ * is MAYBE.
+ */
+#define NAMES "wrlsdt"
+
+enum name {
+	FILE_NAME,
+	RENAMED,
+	LINKED,
+	SYMLINK,
+	DIRECTORY,
+	TEMPORARY,
+	NR_NAMES
+};
+enum name_state { MAYBE, THERE, GONE };
+
+static_assert(sizeof(NAMES) == NR_NAMES + 1, "a letter for each");
 
 /* Written with O_DIRECT before the writer, or the resizer, does anything else */
 struct mark {
@@ -67,6 +90,9 @@ static_assert(sizeof(struct mark) == SECTOR, "a mark is a sector");
 void record_make(struct record *r, int writer, int file, int slot,
 		 uint32_t seq);
 int record_valid(const struct record *r);
+char *name_make(char *buf, const char *dir, enum name what, int writer,
+		int file);
+char *target_make(char *buf, int writer, int file);
 uint32_t next_random(uint32_t *state);
 
 int record_main(int argc, char **argv);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * crash record MNT DEV MARKS OP ACKS SEED [paused] [serial]
+ * crash record MNT DEV MARKS OP ACKS SEED [paused] [serial] [mixed]
  *
  * Two writers append numbered records to files, each followed by an fsync,
  * overwrite old ones now and then, and always when the filesystem is full, and
- * sync all now and then.
+ * sync all now and then. "mixed": they also do the rest of the table LOADS, and
+ * fdatasync and O_DSYNC instead of some fsyncs.
  * When an fsync has returned 0, a mark on the second partition says so before
  * the writer goes on. Beside them OP is repeated, with marks before and after:
  *
@@ -18,6 +19,7 @@
  *	give		a file that fills the filesystem gets shorter by some blocks,
  *			then syncfs(): like RESIZE_FS to the writers
  *	sync		syncfs(), then a change to several files that nobody fsyncs
+ *	xattr		setxattr(), for which there is no fast commit, then syncfs()
  *	none		nothing
  *
  * While it grows, or is given, the filesystem is kept full (fallocate), so that
@@ -40,6 +42,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,7 +55,7 @@
 #define HUNG_AFTER_MS 10000
 
 static const char *mnt;
-static int mnt_fd, dev_fd, mark_fd, paused, serial;
+static int mnt_fd, dev_fd, mark_fd, paused, serial, mixed;
 static uint32_t seed;
 static atomic_uint acks, stop;
 static atomic_uint fsync_errors, full;
@@ -91,101 +94,326 @@ struct writer {
 	int nr, fd, file, slot;
 	uint32_t seq, random;
 	void *buf;
+	int symlinks, directories, temporaries;
+	uint8_t renamed[MAX_FILES], linked[MAX_FILES];
 };
+
+static uint32_t pick(struct writer *w, uint32_t n)
+{
+	return next_random(&w->random) % n;
+}
 
 static int open_file(struct writer *w, int file, int flags)
 {
-	char name[256];
+	char name[MAX_NAME];
 
-	snprintf(name, sizeof(name), "%s/w%d.%d", mnt, w->nr, file);
+	name_make(name, mnt, w->renamed[file] ? RENAMED : FILE_NAME, w->nr,
+		  file);
 	return open(name, O_WRONLY | flags, 0644);
 }
 
-/* False: the filesystem is full, nothing was written */
-static int write_sync_mark(struct writer *w, int fd, int file, int slot)
+/* What is to be there from now on, now that the sync of it has returned */
+static void acknowledge(struct writer *w, struct mark m)
 {
-	struct mark m = { .kind = MARK_ACK,
-			  .writer = w->nr,
-			  .file = file,
-			  .slot = slot,
-			  .seq = ++w->seq };
-	struct record r;
-
-	record_make(&r, w->nr, file, slot, w->seq);
-	errno = ENOSPC;
-	if (pwrite(fd, &r, sizeof(r), slot * sizeof(r)) != sizeof(r)) {
-		if (errno != ENOSPC)
-			die("writing a record");
-		return 0;
-	}
-	if (fsync(fd)) {
-		/* Not acknowledged, and what later fsyncs say means little */
-		m.kind = MARK_FSYNC_FAILED;
-		m.result = errno;
-		write_mark(w->buf, w->nr, m);
-		atomic_fetch_add(&fsync_errors, 1);
-		w->slot = SLOTS;
-		return 1;
-	}
+	m.writer = w->nr;
 	write_mark(w->buf, w->nr, m);
 	/* A full commit, since replay of many fast ones takes long */
 	if (atomic_fetch_add(&acks, 1) % SYNC_EVERY == 0 && syncfs(mnt_fd))
 		die("syncfs");
+}
+
+/* A sync of this file has failed: not acknowledged, and later ones mean little */
+static void sync_failed(struct writer *w, int file)
+{
+	write_mark(w->buf, w->nr,
+		   (struct mark){ .kind = MARK_FSYNC_FAILED,
+				  .writer = w->nr,
+				  .file = file,
+				  .result = errno });
+	atomic_fetch_add(&fsync_errors, 1);
+	w->slot = SLOTS;
+}
+
+/*
+ * The loads return false where the filesystem is full, and nothing was done, or
+ * there is nothing to do it with.
+ */
+static int write_sync_mark(struct writer *w, int fd, int file, int slot)
+{
+	int dsync = -1, data = mixed && pick(w, 3) == 0, err;
+	struct record r;
+
+	if (mixed && !data && pick(w, 2)) {
+		dsync = open_file(w, file, O_DSYNC);
+		if (dsync < 0)
+			die("opening a file");
+	}
+	record_make(&r, w->nr, file, slot, ++w->seq);
+	errno = ENOSPC;
+	if (pwrite(dsync < 0 ? fd : dsync, &r, sizeof(r), slot * sizeof(r)) !=
+	    sizeof(r)) {
+		if (errno != ENOSPC)
+			die("writing a record");
+		if (dsync >= 0)
+			close(dsync);
+		return 0;
+	}
+	if (dsync >= 0)
+		err = close(dsync);
+	else
+		err = data ? fdatasync(fd) : fsync(fd);
+	if (err)
+		sync_failed(w, file);
+	else
+		acknowledge(w, (struct mark){ .kind = MARK_ACK,
+					      .file = file,
+					      .slot = slot,
+					      .seq = w->seq });
+	return 1;
+}
+
+/* To the next file, when this one is full */
+static int next_file(struct writer *w)
+{
+	int fd;
+
+	if (w->fd >= 0 && w->slot < SLOTS)
+		return 1;
+	fd = open_file(w, w->file + 1, O_CREAT);
+	if (fd < 0 && errno == ENOSPC)
+		return 0;
+	if (fd < 0)
+		die("making a file");
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = fd;
+	w->file++;
+	w->slot = 0;
+	if (w->file == MAX_FILES - 2)
+		stop = 1;
 	return 1;
 }
 
 static int append(struct writer *w)
 {
-	if (w->fd < 0 || w->slot >= SLOTS) {
-		int fd = open_file(w, w->file + 1, O_CREAT);
-
-		if (fd < 0 && errno == ENOSPC)
-			return 0;
-		if (fd < 0)
-			die("making a file");
-		if (w->fd >= 0)
-			close(w->fd);
-		w->fd = fd;
-		w->file++;
-		w->slot = 0;
-		if (w->file == MAX_FILES - 1)
-			stop = 1;
-	}
-	if (!write_sync_mark(w, w->fd, w->file, w->slot))
+	if (!next_file(w) || !write_sync_mark(w, w->fd, w->file, w->slot))
 		return 0;
 	w->slot++;
 	return 1;
 }
 
-static void overwrite(struct writer *w)
+static int overwrite(struct writer *w)
 {
-	int fd, file, slots = SLOTS;
+	int fd, file, done, slots = SLOTS;
 
 	if (w->file < 0)
-		return;
-	file = next_random(&w->random) % (w->file + 1);
+		return 0;
+	file = pick(w, w->file + 1);
 	if (file == w->file)
 		slots = w->slot;
 	if (!slots)
-		return;
+		return 0;
 	fd = open_file(w, file, 0);
 	if (fd < 0)
 		die("opening a file");
-	write_sync_mark(w, fd, file, next_random(&w->random) % slots);
+	done = write_sync_mark(w, fd, file, pick(w, slots));
 	close(fd);
+	return done;
+}
+
+/* Blocks without a write to them, to which an overwrite() may come later */
+static int allocate(struct writer *w)
+{
+	if (!next_file(w))
+		return 0;
+	if (fallocate(w->fd, 0, w->slot * sizeof(struct record),
+		      sizeof(struct record))) {
+		if (errno != ENOSPC)
+			die("fallocate");
+		return 0;
+	}
+	w->slot++;
+	if (fsync(w->fd))
+		sync_failed(w, w->file);
+	else
+		acknowledge(w, (struct mark){ .kind = MARK_SIZE,
+					      .file = w->file,
+					      .slot = w->slot });
+	return 1;
+}
+
+static void mark_name(struct writer *w, enum name what, int file,
+		      enum name_state state)
+{
+	write_mark(w->buf, w->nr,
+		   (struct mark){ .kind = MARK_NAME,
+				  .writer = w->nr,
+				  .file = file,
+				  .slot = what,
+				  .result = state });
+}
+
+/* Names of FILE have changed: sync it, or the directory they are in */
+static int sync_name(struct writer *w, int file)
+{
+	int fd, err;
+
+	if (file < 0 || pick(w, 2))
+		return fsync(mnt_fd);
+	fd = open_file(w, file, 0);
+	if (fd < 0)
+		die("opening a file");
+	err = fsync(fd);
+	close(fd);
+	if (err)
+		sync_failed(w, file);
+	return err;
+}
+
+static int acknowledge_name(struct writer *w, enum name what, int file,
+			    enum name_state state)
+{
+	acknowledge(w, (struct mark){ .kind = MARK_NAME,
+				      .file = file,
+				      .slot = what,
+				      .result = state });
+	return 1;
+}
+
+/* True if the directory is full; anything else is a bug of the test */
+static int no_space(int err)
+{
+	if (err && errno != ENOSPC)
+		die("changing a name");
+	return err;
+}
+
+static int rename_file(struct writer *w)
+{
+	char from[MAX_NAME], to[MAX_NAME];
+	int file = pick(w, w->file + 1);
+
+	if (w->renamed[file])
+		return 0;
+	mark_name(w, FILE_NAME, file, MAYBE);
+	if (no_space(rename(name_make(from, mnt, FILE_NAME, w->nr, file),
+			    name_make(to, mnt, RENAMED, w->nr, file))))
+		return 0;
+	w->renamed[file] = 1;
+	if (sync_name(w, file))
+		return 1;
+	mark_name(w, FILE_NAME, file, GONE);
+	return acknowledge_name(w, RENAMED, file, THERE);
+}
+
+/* A second name, or the end of it */
+static int link_file(struct writer *w)
+{
+	char from[MAX_NAME], to[MAX_NAME];
+	int file = pick(w, w->file + 1), err;
+
+	name_make(from, mnt, w->renamed[file] ? RENAMED : FILE_NAME, w->nr,
+		  file);
+	name_make(to, mnt, LINKED, w->nr, file);
+	mark_name(w, LINKED, file, MAYBE);
+	err = w->linked[file] ? unlink(to) : link(from, to);
+	if (no_space(err))
+		return 0;
+	w->linked[file] ^= 1;
+	if (sync_name(w, file))
+		return 1;
+	return acknowledge_name(w, LINKED, file,
+				w->linked[file] ? THERE : GONE);
+}
+
+static int make_symlink(struct writer *w)
+{
+	char name[MAX_NAME], target[MAX_NAME];
+	int nr = w->symlinks;
+
+	if (nr == MAX_FILES ||
+	    no_space(symlink(target_make(target, w->nr, nr),
+			     name_make(name, mnt, SYMLINK, w->nr, nr))))
+		return 0;
+	w->symlinks++;
+	return sync_name(w, -1) || acknowledge_name(w, SYMLINK, nr, THERE);
+}
+
+static int make_directory(struct writer *w)
+{
+	char name[MAX_NAME];
+	int nr = w->directories;
+
+	if (nr == MAX_FILES ||
+	    no_space(mkdir(name_make(name, mnt, DIRECTORY, w->nr, nr), 0755)))
+		return 0;
+	w->directories++;
+	return sync_name(w, -1) || acknowledge_name(w, DIRECTORY, nr, THERE);
+}
+
+/* A file that is there between two syncs only; nothing is acknowledged */
+static int temporary_file(struct writer *w)
+{
+	char name[MAX_NAME];
+	int fd;
+
+	name_make(name, mnt, TEMPORARY, w->nr, w->temporaries++);
+	fd = open(name, O_WRONLY | O_CREAT, 0644);
+	if (no_space(fd < 0))
+		return 0;
+	if (write(fd, name, sizeof(name)) < 0)
+		no_space(1);
+	close(fd);
+	if (unlink(name))
+		die("removing a file");
+	return 1;
+}
+
+static const struct load {
+	const char *name;
+	int (*run)(struct writer *w);
+	uint32_t share, mixed_share;
+} loads[] = {
+	{ "append", append, 3, 6 },
+	{ "overwrite", overwrite, 1, 3 },
+	{ "fallocate", allocate, 0, 2 },
+	{ "rename", rename_file, 0, 2 },
+	{ "link", link_file, 0, 2 },
+	{ "symlink", make_symlink, 0, 1 },
+	{ "mkdir", make_directory, 0, 1 },
+	{ "temporary", temporary_file, 0, 1 },
+};
+
+#define NR_LOADS (sizeof(loads) / sizeof(*loads))
+
+static atomic_uint loads_done[NR_LOADS];
+
+static const struct load *pick_load(struct writer *w)
+{
+	const struct load *l;
+	uint32_t n = 0;
+
+	for (l = loads; l < loads + NR_LOADS; l++)
+		n += mixed ? l->mixed_share : l->share;
+	n = pick(w, n);
+	for (l = loads; n >= (mixed ? l->mixed_share : l->share); l++)
+		n -= mixed ? l->mixed_share : l->share;
+	return l;
 }
 
 static void *writer(void *arg)
 {
 	struct writer *w = arg;
+	const struct load *l;
 
 	while (!stop) {
 		if (serial)
 			pthread_mutex_lock(&turn);
 		pthread_rwlock_rdlock(&gate);
-		if (next_random(&w->random) % 4 == 0) {
-			overwrite(w);
-		} else if (!append(w)) {
+		l = pick_load(w);
+		if (l->run(w)) {
+			atomic_fetch_add(&loads_done[l - loads], 1);
+		} else if (l->run != overwrite) {
 			atomic_fetch_add(&full, 1);
 			overwrite(w);
 		}
@@ -270,7 +498,7 @@ static void fill_up(void)
 	static int nr;
 	struct statvfs s;
 	off_t bytes, end = 0;
-	char name[256];
+	char name[MAX_NAME];
 	int fd;
 
 	if (fstatvfs(mnt_fd, &s))
@@ -297,7 +525,7 @@ static void fill_up(void)
 /* So that it need not grow while the filesystem is full; some names stay, for SYNC */
 static void grow_directory(void)
 {
-	char name[256];
+	char name[MAX_NAME];
 	int i, fd;
 
 	for (i = 0; i < DIR_NAMES; i++) {
@@ -319,7 +547,7 @@ static void grow_directory(void)
 static int give(off_t blocks)
 {
 	struct stat st;
-	char name[256];
+	char name[MAX_NAME];
 
 	snprintf(name, sizeof(name), "%s/fill0", mnt);
 	if (stat(name, &st) || truncate(name, st.st_size - blocks * 1024))
@@ -334,7 +562,7 @@ static int give(off_t blocks)
 static int change_kept(void)
 {
 	static int mode;
-	char name[256];
+	char name[MAX_NAME];
 	int i;
 
 	mode ^= 0100;
@@ -346,10 +574,21 @@ static int change_kept(void)
 	return 0;
 }
 
-enum { EXTEND, ADD, RESIZEFS, GIVE, FREEZE, SYNC, NONE };
+/* For which there is no fast commit: all that is in its transaction needs a full one */
+static int set_attribute(void)
+{
+	static int nr;
+	char name[MAX_NAME];
+
+	snprintf(name, sizeof(name), "%s/d0", mnt);
+	nr++;
+	return setxattr(name, "user.nr", &nr, sizeof(nr), 0);
+}
+
+enum { EXTEND, ADD, RESIZEFS, GIVE, FREEZE, SYNC, XATTR, NONE };
 
 static const char *const ops[] = { "extend", "add",  "resizefs", "give",
-				   "freeze", "sync", "none" };
+				   "freeze", "sync", "xattr",	 "none" };
 
 /* -1: the device's end is reached */
 static int operate(int op, uint32_t *random)
@@ -383,6 +622,9 @@ static int operate(int op, uint32_t *random)
 		break;
 	case SYNC:
 		err = syncfs(mnt_fd) || change_kept();
+		break;
+	case XATTR:
+		err = set_attribute() || syncfs(mnt_fd);
 		break;
 	default:
 		err = ioctl(mnt_fd, FIFREEZE, 0);
@@ -446,13 +688,18 @@ static void *resizer(void *arg)
 
 static void report(const char *how)
 {
-	printf("%s: acks %u operations %u failed %u full %u fsync-errors %u\n",
+	size_t i;
+
+	printf("%s: acks %u operations %u failed %u full %u fsync-errors %u",
 	       how, acks, operations, failed, full, fsync_errors);
+	for (i = 0; i < NR_LOADS; i++)
+		printf(" %s %u", loads[i].name, loads_done[i]);
+	putchar('\n');
 }
 
 int record_main(int argc, char **argv)
 {
-	struct writer w[WRITERS];
+	static struct writer w[WRITERS];
 	struct resizer r;
 	pthread_rwlockattr_t attr;
 	int prefer = PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP;
@@ -464,6 +711,7 @@ int record_main(int argc, char **argv)
 	for (i = 6; i < argc; i++) {
 		paused |= !strcmp(argv[i], "paused");
 		serial |= !strcmp(argv[i], "serial");
+		mixed |= !strcmp(argv[i], "mixed");
 	}
 	for (r.op = EXTEND; r.op < NONE && strcmp(argv[3], ops[r.op]); r.op++)
 		;

@@ -126,6 +126,8 @@ static int log_next(struct entry *e)
 /* --- what the marks say --- */
 
 static uint32_t acked[WRITERS][MAX_FILES][SLOTS];
+static uint8_t names[WRITERS][MAX_FILES][NR_NAMES]; /* enum name_state */
+static uint8_t blocks[WRITERS][MAX_FILES];
 static uint8_t started, inside, forgiven[WRITERS][MAX_FILES];
 static unsigned int nr_acks, nr_ops, nr_failed, nr_fsync_failed, files[WRITERS];
 static unsigned int acks_since_op;
@@ -139,11 +141,20 @@ static void take_mark(const struct mark *m)
 		started = 1;
 		break;
 	case MARK_ACK:
-		acked[m->writer][m->file][m->slot] = m->seq;
+	case MARK_SIZE:
+	case MARK_NAME:
 		if (files[m->writer] <= m->file)
 			files[m->writer] = m->file + 1;
-		nr_acks++;
-		acks_since_op++;
+		if (m->kind == MARK_ACK)
+			acked[m->writer][m->file][m->slot] = m->seq;
+		else if (m->kind == MARK_SIZE)
+			blocks[m->writer][m->file] = m->slot;
+		else
+			names[m->writer][m->file][m->slot] = m->result;
+		if (m->kind != MARK_NAME || m->result != MAYBE) {
+			nr_acks++;
+			acks_since_op++;
+		}
 		break;
 	case MARK_BEGIN:
 		inside = 1;
@@ -336,20 +347,34 @@ static const char *look_at(const struct record *r, ssize_t len, int writer,
 	return r->seq < seq ? "an older record" : NULL;
 }
 
+static void add_lost(struct kinds *lost, const char *text, const char *name,
+		     ssize_t size)
+{
+	add_kind(lost, text);
+	if (!*lost->first)
+		snprintf(lost->first, sizeof(lost->first), "%s size %zd", name,
+			 size);
+}
+
 static void read_file(const char *mnt, int writer, int file, struct kinds *lost)
 {
 	static struct record r[SLOTS];
 	const uint32_t *seq = acked[writer][file];
-	char name[256], error[64];
+	unsigned int min = blocks[writer][file];
+	char path[MAX_NAME], error[64];
+	const char *name;
 	ssize_t len = -1;
-	int s, fd, any = 0, nr = lost->nr;
+	int s, fd, any = min;
 
 	for (s = 0; s < SLOTS; s++)
 		any |= seq[s];
 	if (!any || forgiven[writer][file])
 		return;
-	snprintf(name, sizeof(name), "%s/w%d.%d", mnt, writer, file);
-	fd = open(name, O_RDONLY);
+	fd = open(name_make(path, mnt, FILE_NAME, writer, file), O_RDONLY);
+	if (fd < 0 && errno == ENOENT)
+		fd = open(name_make(path, mnt, RENAMED, writer, file),
+			  O_RDONLY);
+	name = strrchr(path, '/') + 1;
 	if (fd >= 0) {
 		len = read(fd, r, sizeof(r));
 		close(fd);
@@ -357,20 +382,79 @@ static void read_file(const char *mnt, int writer, int file, struct kinds *lost)
 	if (len < 0) {
 		snprintf(error, sizeof(error), "%s %s",
 			 fd < 0 ? "open" : "read", strerror(errno));
-		add_kind(lost, error);
+		add_lost(lost, error, name, len);
+		return;
 	}
-	for (s = 0; s < SLOTS && len >= 0; s++) {
+	for (s = 0; s < SLOTS; s++) {
 		ssize_t rest = len - s * (ssize_t)sizeof(*r);
 		const char *what = NULL;
 
 		if (seq[s])
 			what = look_at(&r[s], rest, writer, file, s, seq[s]);
 		if (what)
-			add_kind(lost, what);
+			add_lost(lost, what, name, len);
 	}
-	if (lost->nr > nr && !*lost->first)
-		snprintf(lost->first, sizeof(lost->first), "w%d.%d size %zd",
-			 writer, file, len);
+	if (len < (ssize_t)(min * sizeof(*r)))
+		add_lost(lost, "fallocate: the file is short", name, len);
+}
+
+/* What is a name like that was acknowledged to be in STATE? NULL: as it should be */
+static const char *look_at_name(const char *mnt, int writer, int file,
+				enum name what, enum name_state state)
+{
+	static const mode_t types[] = { [FILE_NAME] = S_IFREG,
+					[RENAMED] = S_IFREG,
+					[LINKED] = S_IFREG,
+					[SYMLINK] = S_IFLNK,
+					[DIRECTORY] = S_IFDIR };
+	char name[MAX_NAME], want[MAX_NAME], target[MAX_NAME];
+	struct stat st, other;
+	ssize_t len;
+
+	if (lstat(name_make(name, mnt, what, writer, file), &st))
+		return errno == ENOENT ? state == GONE ? NULL : "gone" :
+					 strerror(errno);
+	if (state == GONE)
+		return "still there";
+	if ((st.st_mode & S_IFMT) != types[what])
+		return "of another type";
+	if (what == LINKED &&
+	    ((stat(name_make(name, mnt, FILE_NAME, writer, file), &other) &&
+	      stat(name_make(name, mnt, RENAMED, writer, file), &other)) ||
+	     st.st_ino != other.st_ino))
+		return "another file";
+	if (what == SYMLINK) {
+		len = readlink(name, target, sizeof(target));
+		target_make(want, writer, file);
+		if (len != (ssize_t)strlen(want) || memcmp(target, want, len))
+			return "another target";
+	}
+	return NULL;
+}
+
+static void read_names(const char *mnt, int writer, int file,
+		       struct kinds *lost)
+{
+	static const char *const what[] = { [FILE_NAME] = "renamed, old name",
+					    [RENAMED] = "renamed, new name",
+					    [LINKED] = "link",
+					    [SYMLINK] = "symlink",
+					    [DIRECTORY] = "directory" };
+	const uint8_t *state = names[writer][file];
+	const char *wrong;
+	char text[80], name[MAX_NAME];
+	int n;
+
+	for (n = 0; n < TEMPORARY; n++) {
+		if (state[n] == MAYBE ||
+		    (n <= LINKED && forgiven[writer][file]))
+			continue;
+		wrong = look_at_name(mnt, writer, file, n, state[n]);
+		if (!wrong)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s", what[n], wrong);
+		add_lost(lost, text, name_make(name, "", n, writer, file), -1);
+	}
 }
 
 static void read_back(const char *mnt, struct kinds *lost)
@@ -378,9 +462,12 @@ static void read_back(const char *mnt, struct kinds *lost)
 	unsigned int f;
 	int w;
 
-	for (w = 0; w < WRITERS; w++)
-		for (f = 0; f < files[w]; f++)
+	for (w = 0; w < WRITERS; w++) {
+		for (f = 0; f < files[w]; f++) {
 			read_file(mnt, w, f, lost);
+			read_names(mnt, w, f, lost);
+		}
+	}
 }
 
 static void read_kernel_log(int kmsg, struct kinds *kernel)
@@ -555,6 +642,8 @@ int verify_main(int argc, char **argv)
 	while (next_point())
 		total++;
 	memset(acked, 0, sizeof(acked));
+	memset(names, 0, sizeof(names));
+	memset(blocks, 0, sizeof(blocks));
 	memset(forgiven, 0, sizeof(forgiven));
 	memset(files, 0, sizeof(files));
 	nr_acks = 0;

@@ -4,7 +4,7 @@
 # The recording of a crash test (scripts/crash-points); vda is the disk whose
 # writes are logged.
 #
-#	crash-record.sh MODE OP MOUNT-OPTS ACKS SEED [paused] [serial]
+#	crash-record.sh MODE OP MOUNT-OPTS ACKS SEED [paused] [serial] [mixed]
 
 mode=$1 op=$2 opts=$3 acks=$4 seed=$5
 shift 5
@@ -13,6 +13,7 @@ modprobe ext4
 case $mode in
 module) modprobe ext4_fc_resize_fix ;;
 hold0) modprobe ext4_fc_resize_fix hold=0 ;;
+overlap0) modprobe ext4_fc_resize_fix overlap=0 ;;
 esac || exit
 mount -t ext4 -o "$opts" /dev/vda1 /mnt || exit
 # Or writers take old blocks from the reserve

@@ -101,9 +101,39 @@ ftrace_hooks() { [ "$(uname -m)" = x86_64 ] && [ -e /sys/kernel/tracing/enabled_
 # bail REASON: nothing more can be tested.
 bail() { echo "Bail out! $*"; exit 99; }
 
+# kcsan_reports [MODULE]: the titles of KCSAN's reports of races in modules, but for
+# this one. The function that the title names is a module's then, or called by one's,
+# if it is not one of ext4 and jbd2, which have many races of their own.
+kcsan_reports() {
+	end="kcsan_reports $(cat /proc/uptime)"
+	echo "$end" >/dev/kmsg
+	# From the first record on, whatever dmesg -c has cleared
+	# shellcheck disable=SC2016 # awk's
+	timeout 300 awk -v end="$end" -v except="${1:-none}" '
+		{ sub(/^[^;]*;/, "") }
+		index($0, end) { seen = 1; exit }
+		/^BUG: KCSAN: / { title = $0; ours = 0; frame = 0 }
+		title == "" { next }
+		/^(read|write|assert|race)[^:]* 0x[0-9a-f]+ of .*:$/ { frame = 1; next }
+		frame && /^ [^ ]/ {
+			module = /\[[a-z0-9_]+\]$/ && !index($0, "[" except "]")
+			if (module && (frame == 1 || (frame == 2 && inner !~ /^ _*(ext4|jbd2)_/))) ours = 1
+			inner = $0
+			frame++
+		}
+		/^Reported by / { if (ours) print title; title = "" }
+		END { if (!seen) print "the log could not be read to its end" }' /dev/kmsg
+}
+
 # What a debug kernel knows: kmemleak looks at what is five seconds old or more,
 # twice to be sure, and lockdep goes off with its first report.
 debug_kernel() {
+	if [ -e /sys/kernel/debug/kcsan ]; then
+		is "$(kcsan_reports "${wrong_module-}")" "" "KCSAN: no race in a function of a module"
+		is "$(awk '$1 == "enabled:" { on = $2 } $1 == "setup_watchpoints:" { print on, ($2 > 1000) }' /sys/kernel/debug/kcsan)" \
+			"1 1" "KCSAN has watched"
+		note "KCSAN: $(grep -E '^(setup_watchpoints|report_races|races_unknown_origin|no_capacity)' /sys/kernel/debug/kcsan | xargs)"
+	fi
 	[ -w /sys/kernel/debug/kmemleak ] || return
 	for _ in 1 2; do
 		sleep 6

@@ -6,9 +6,14 @@
  * sleep, but ext4_fc_mark_ineligible() takes a mutex (since 6.16) or a lock
  * that sleeps on PREEMPT_RT. With pointer=1 also by way of a function pointer,
  * where IBT wants an ENDBR that the function no longer has.
+ *
+ * And a data race, for those who write to /sys/kernel/debug/wrong_race at the same
+ * time: how often to count up a variable that they share.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/compiler.h>
+#include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -50,6 +55,20 @@ static struct kretprobe group_extend = {
 	.data_size = sizeof(unsigned long),
 };
 
+static unsigned long raced;
+
+static int wrong_race(void *data, u64 n)
+{
+	while (n--) {
+		raced++;
+		barrier();
+	}
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(wrong_race_fops, NULL, wrong_race, "%llu\n");
+
+static struct dentry *race_file;
+
 static int __init wrong_init(void)
 {
 	struct kprobe kp = {
@@ -63,11 +82,17 @@ static int __init wrong_init(void)
 	mark_pointer = (mark_fn *)kp.addr;
 	static_call_update(mark, mark_pointer);
 	unregister_kprobe(&kp);
-	return register_kretprobe(&group_extend);
+	err = register_kretprobe(&group_extend);
+	if (err)
+		return err;
+	race_file = debugfs_create_file("wrong_race", 0200, NULL, NULL,
+					&wrong_race_fops);
+	return 0;
 }
 
 static void __exit wrong_exit(void)
 {
+	debugfs_remove(race_file);
 	unregister_kretprobe(&group_extend);
 }
 

@@ -13,7 +13,7 @@ help:
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
 	@echo "make check-arm64     the module and the command on emulated arm64 machines"
-	@echo "make check-debug     on a debug kernel, which it builds, and on PREEMPT_RT"
+	@echo "make check-debug     on debug kernels and others that it builds, and on PREEMPT_RT"
 	@echo "make check-ibt       on an emulated processor with Indirect Branch Tracking"
 	@echo "make check-matrix    build for all kernels that Debian has headers of"
 	@echo "make check-upstream  the patches of doc/upstream, in VMs, without the module"
@@ -26,8 +26,14 @@ help:
 	@echo "make cli             build the command, src/cli/ext4-fc-resize-fix"
 	@echo "make clean           remove what a build left here"
 
+# What clang has built the kernel with, gcc has not
 module:
 	$(if $(wildcard $(KDIR)/Makefile),,$(error no headers of the kernel $(KERNELRELEASE): there is no $(KDIR)/Makefile))
+	@if [ -z "$(LLVM)$(findstring clang,$(CC))" ] && \
+		grep -qsx CONFIG_CC_IS_CLANG=y "$(KDIR)/include/config/auto.conf"; then \
+		echo "this kernel was built by clang, its modules have to be as well: make module LLVM=1 (LLVM=-19 for clang-19)" >&2; \
+		exit 1; \
+	fi
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 # Not by kbuild, which needs the headers

@@ -65,6 +65,7 @@ enum name {
 	TEMPORARY,
 	NR_NAMES
 };
+
 enum name_state { MAYBE, THERE, GONE };
 
 static_assert(sizeof(NAMES) == NR_NAMES + 1, "a letter for each");

@@ -141,6 +141,7 @@ static void sync_failed(struct writer *w, int file)
 static int write_sync_mark(struct writer *w, int fd, int file, int slot)
 {
 	int dsync = -1, data = mixed && pick(w, 3) == 0, err;
+	struct mark mark;
 	struct record r;
 
 	if (mixed && !data && pick(w, 2)) {
@@ -162,13 +163,13 @@ static int write_sync_mark(struct writer *w, int fd, int file, int slot)
 		err = close(dsync);
 	else
 		err = data ? fdatasync(fd) : fsync(fd);
+	mark = (struct mark){
+		.kind = MARK_ACK, .file = file, .slot = slot, .seq = w->seq
+	};
 	if (err)
 		sync_failed(w, file);
 	else
-		acknowledge(w, (struct mark){ .kind = MARK_ACK,
-					      .file = file,
-					      .slot = slot,
-					      .seq = w->seq });
+		acknowledge(w, mark);
 	return 1;
 }
 
@@ -224,6 +225,8 @@ static int overwrite(struct writer *w)
 /* Blocks without a write to them, to which an overwrite() may come later */
 static int allocate(struct writer *w)
 {
+	struct mark mark = { .kind = MARK_SIZE };
+
 	if (!next_file(w))
 		return 0;
 	if (fallocate(w->fd, 0, w->slot * sizeof(struct record),
@@ -233,12 +236,12 @@ static int allocate(struct writer *w)
 		return 0;
 	}
 	w->slot++;
+	mark.file = w->file;
+	mark.slot = w->slot;
 	if (fsync(w->fd))
 		sync_failed(w, w->file);
 	else
-		acknowledge(w, (struct mark){ .kind = MARK_SIZE,
-					      .file = w->file,
-					      .slot = w->slot });
+		acknowledge(w, mark);
 	return 1;
 }
 
@@ -273,10 +276,11 @@ static int sync_name(struct writer *w, int file)
 static int acknowledge_name(struct writer *w, enum name what, int file,
 			    enum name_state state)
 {
-	acknowledge(w, (struct mark){ .kind = MARK_NAME,
-				      .file = file,
-				      .slot = what,
-				      .result = state });
+	struct mark mark = {
+		.kind = MARK_NAME, .file = file, .slot = what, .result = state
+	};
+
+	acknowledge(w, mark);
 	return 1;
 }
 

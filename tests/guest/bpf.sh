@@ -128,9 +128,11 @@ fi
 hooked() {
 	echo "$1" >$kprobes/enabled
 	/test/fcr freeze /mnt >/dev/null
-	extend >>/tmp/resizes &
+	size=$(size)
+	/test/fcr extend /mnt $((size + 32)) >>/tmp/resizes &
 	resizer=$!
-	sleep 0.5
+	# Behind its begin it waits for the thaw
+	until grep -q '^State:.D' /proc/$resizer/status; do sleep 0.1; done
 	echo "$2" >$kprobes/enabled
 	/test/fcr thaw /mnt >/dev/null
 	wait $resizer

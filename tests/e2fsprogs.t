@@ -19,12 +19,15 @@ trap 'rm -rf "$work"' EXIT
 
 # vm ARG...: tests/guest/e2fsprogs.sh with these, on the disks in $disks
 vm() {
-	local fcr drives=() disk
+	local fcr options=() disk
 
-	read -r _ fcr < <("$top/scripts/test" --prepare "$id")
-	for disk in $disks; do drives+=(--disk "$disk"); done
-	"$top/scripts/vm" --name "e2fsprogs-$1@$id" --timeout 600 --add "$fcr" --add /sbin/dmsetup --add /sbin/blockdev \
-		"${drives[@]}" "$id" "$top/tests/guest/e2fsprogs.sh" "$@" || :
+	for disk in $disks; do options+=(--disk "$disk"); done
+	if [ "$1" = make ]; then
+		read -r _ fcr < <("$top/scripts/test" --prepare "$id")
+		options+=(--add "$fcr" --add /sbin/dmsetup --add /sbin/blockdev)
+	fi
+	"$top/scripts/vm" --name "e2fsprogs-$1@$id" --timeout 600 "${options[@]}" \
+		"$id" "$top/tests/guest/e2fsprogs.sh" "$@" || :
 }
 
 if [ "${1-}" = images ]; then

@@ -89,7 +89,7 @@ run_in_container() { run_as "-m -p -f" : "$@"; }
 
 # files: what is there, without what apt, depmod and dkms keep for themselves
 files() {
-	(cd "$root" && find . \( -path ./proc -o -path ./tmp -o -path ./var/cache -o -path ./var/log \
+	(cd "$root" && find . \( -path ./proc -o -path ./run -o -path ./tmp -o -path ./var/cache -o -path ./var/log \
 		-o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/lib/rpm -o -path ./usr/share/lintian \
 		-o -name 'modules.*' -o -path './var/lib/dkms/mok.*' \) -prune -o -print | sort)
 }

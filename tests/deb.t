@@ -52,6 +52,7 @@ for suite in $suites; do
 	# Headers alone are no kernel, to the command
 	for k in "${kernels[@]}"; do mkdir -p "$root/usr/lib/modules/$k/kernel"; done
 	run apt-get -qq install systemd >"$work/apt" 2>&1
+	mkdir -p "$root/var/lib/dkms" # which stays, with the key in it
 	files >"$work/before"
 
 	is "$([ -e "$root/usr/sbin/dkms" ] || echo none)" none "dkms is not there"

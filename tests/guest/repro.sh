@@ -6,8 +6,8 @@
 #	repro.sh BUG bug	the kernel has it
 #	repro.sh BUG fixed	it has not
 #
-# BUG: hang, gap or lost
-# vm: --disk 1G --timeout 600 --add @REPRO/fc-hang --add @REPRO/fc-gap --add @REPRO/fc-lost
+# BUG: hang, gap or lost; overlap, ineligible, untracked; replay
+# vm: --disk 1G --timeout 600 --add @REPRO/fc-hang --add @REPRO/fc-gap --add @REPRO/fc-lost --add @REPRO/fc-race --add @REPRO/fc-replay.sh
 . /lib/test.sh
 
 dev=/dev/vda
@@ -42,7 +42,7 @@ hang() {
 gap() {
 	/test/fc-gap $dev /mnt "$1" >/tmp/out 2>&1
 	is "$(got fc-gap $?)" "$want" "fc-gap: fsync during $1, shutdown"
-	note "$(cat /tmp/out)"
+	note "$(tail -n 12 /tmp/out)"
 }
 
 # lost HOW: HOW is what flushes the journal
@@ -57,14 +57,50 @@ lost() {
 	umount /mnt
 }
 
+# race HOW
+race() {
+	mke2fs -q -F -t ext4 -O fast_commit -b 4096 -J size=64 $dev || bail mke2fs
+	options=nodelalloc,dioread_lock
+	[ "$1" = untracked ] || options=$options,commit=1000
+	mount -o $options $dev /mnt || bail mount
+	/test/fc-race /mnt "$1" 20 >/tmp/out 2>&1 || bail "fc-race $1: $(cat /tmp/out)"
+	umount /mnt
+	gone=''
+	if mount $dev /mnt; then
+		sed -n 's/^fsynced //p' /tmp/out >/tmp/names
+		while read -r name; do
+			[ -e "/mnt/$name" ] || gone="$gone $name"
+		done </tmp/names
+		umount /mnt
+	else
+		gone=' the filesystem'
+	fi
+	there=fixed
+	e2fsck -fn $dev >/tmp/e2fsck 2>&1 || { there=bug; note "$(cat /tmp/e2fsck)"; }
+	[ -z "$gone" ] || there=bug
+	is $there "$want" "fc-race: $1"
+	note "gone:$gone"
+	note "$(cat /tmp/out)"
+}
+
+replay() {
+	sh /test/fc-replay.sh $dev /mnt "$1" >/tmp/out 2>&1
+	is "$(got fc-replay.sh $?)" "$want" "fc-replay.sh: $1"
+	note "$(cat /tmp/out)"
+}
+
 case $1 in
 hang)
 	hang "${3:-extend}"
-	[ "$want" = bug ] || hang checkpoint
+	[ "$want" = bug ] || { hang checkpoint; hang chattr; }
 	;;
 gap)
-	gap extend
-	[ "$want" = bug ] || gap add
+	if [ -n "${3-}" ]; then
+		gap "$3"
+	else
+		gap extend
+		[ "$want" = bug ] || { gap add; gap commit; }
+	fi
 	;;
 lost)
 	for how in freeze checkpoint extend; do
@@ -73,6 +109,14 @@ lost)
 	done
 	lost none
 	is $there fixed "fc-lost: none, the file is there"
+	;;
+overlap|ineligible|untracked)
+	race "$1"
+	;;
+replay)
+	for how in full cut-old cut-zero sparse; do
+		replay $how
+	done
 	;;
 esac
 finish

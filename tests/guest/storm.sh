@@ -9,7 +9,8 @@
 #				in steps; every call returns, nothing is blocked
 #				for long, the filesystem is clean
 #	storm.sh patched	the same without the module, on a kernel with the
-#				patches of doc/upstream; checkpoints beside fsyncs, too
+#				patches of doc/upstream; checkpoints and chattr beside
+#				fsyncs, too
 #	storm.sh without	the negative: GROUP_EXTEND in steps hangs
 #	STEPS=N			how many steps, 40 if not said
 # vm: --disk 2G --timeout 1200
@@ -107,6 +108,7 @@ by_resize2fs() { resize2fs /dev/vda $((size + 2048)); }
 by_extend() { /test/fcr extend /mnt $((size + 64)); }
 by_add() { /test/fcr addgroup /mnt /dev/vda; }
 by_checkpoint() { /test/fcr checkpoint /mnt; }
+by_chattr() { chattr +j /mnt/journalled && chattr -j /mnt/journalled; }
 by_resizefs() { /test/fcr resizefs /mnt $((size + 200)); }
 
 : "${STEPS:=${2:-40}}"
@@ -166,6 +168,13 @@ if [ "$1" = patched ]; then
 	storm_begin 4 append
 	steps "checkpoint" by_checkpoint
 	storm_end "checkpoint"
+
+	STEPS=$((STEPS / 5))
+	begin -b 4096 /dev/vda 10240
+	: >/mnt/journalled
+	storm_begin 4 append
+	steps "chattr +j, -j" by_chattr
+	storm_end "chattr +j, -j"
 	finish
 fi
 

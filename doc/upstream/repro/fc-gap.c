@@ -4,7 +4,7 @@
  *	    that recovery cannot replay
  *
  *	cc -O2 -pthread -o fc-gap fc-gap.c
- *	./fc-gap /dev/vdb /mnt [extend|add [ATTEMPTS]]
+ *	./fc-gap /dev/vdb /mnt [extend|add|commit [ATTEMPTS]]
  *
  * Makes an ext4 of 500 MB on the device (its contents are lost), with many block
  * groups and a superblock backup in each of them, so that there is time between
@@ -14,7 +14,9 @@
  * EXT4_IOC_RESIZE_FS some groups. When an fsync has returned during the ioctl (for
  * "add" the third), the power fails: EXT4_IOC_SHUTDOWN without flushing the log,
  * umount. Then mount, which recovers the journal, read what was fsynced, umount,
- * e2fsck -fn.
+ * e2fsck -fn. "commit" adds many groups, and has a full commit after the second
+ * fsync: recovery then has a committed transaction with some of the new groups, and
+ * after that a fast commit.
  *
  * Tries again if the fsync was late. Exit status: 0 never anything wrong, 1 the
  * filesystem is damaged, 2 trouble, 3 a hang (another bug, see fc-hang.c).
@@ -49,7 +51,7 @@
 	"mke2fs -q -F -t ext4 -b 1024 -g 512 -m 0 -i 65536 -J size=16 -O fast_commit,^sparse_super,^resize_inode,^64bit %s %lu"
 
 static const char *dev, *mnt;
-static int mnt_fd, add, crashes;
+static int mnt_fd, add, commit, crashes;
 static atomic_int *progress;
 static atomic_int inside, stop, crashed;
 static atomic_int written; /* blocks of "data" that were fsynced */
@@ -95,6 +97,8 @@ static void *writer(void *arg)
 			die("fsync");
 		written++;
 		within = inside ? within + 1 : 0;
+		if (commit && within == 2 && syncfs(mnt_fd))
+			die("syncfs");
 		if (within == (add ? 3 : 1)) {
 			/* No power from here on */
 			if (ioctl(mnt_fd, EXT4_IOC_SHUTDOWN, &flags))
@@ -172,7 +176,8 @@ static int read_back(void)
 static int attempt(void)
 {
 	unsigned long blocks = BLOCKS + (add ? 0 : EXTRA);
-	unsigned long last = BLOCKS + (add ? 16 * GROUP : GROUP - STEP);
+	unsigned long step = commit ? 64 * GROUP : add ? 4 * GROUP : STEP;
+	unsigned long last = BLOCKS + (add ? 4 * step : GROUP - STEP);
 	unsigned long long resizefs;
 	pthread_t thread;
 	int fd, there, err;
@@ -195,7 +200,7 @@ static int attempt(void)
 		 */
 		if (futimens(fd, NULL) || syncfs(mnt_fd))
 			break;
-		blocks += add ? 4 * GROUP : STEP;
+		blocks += step;
 		resizefs = blocks;
 		inside = 1;
 		err = add ? ioctl(mnt_fd, EXT4_IOC_RESIZE_FS, &resizefs) :
@@ -229,7 +234,7 @@ static int attempt(void)
 	mnt_fd = open(mnt, O_RDONLY);
 	there = read_back();
 	umount_it();
-	err = run("e2fsck -fn %s >/tmp/fc-gap.e2fsck 2>&1", 0);
+	err = run("e2fsck -fn %s 2>&1", 0);
 	if (there >= written && !err)
 		return 0;
 	printf("%d blocks were fsynced, %d read back; e2fsck -fn: %d\n",
@@ -246,12 +251,13 @@ int main(int argc, char **argv)
 
 	if (argc < 3) {
 		fprintf(stderr,
-			"usage: fc-gap DEV MNT [extend|add [ATTEMPTS]]\n");
+			"usage: fc-gap DEV MNT [extend|add|commit [ATTEMPTS]]\n");
 		return 2;
 	}
 	dev = argv[1];
 	mnt = argv[2];
-	add = argc > 3 && !strcmp(argv[3], "add");
+	commit = argc > 3 && !strcmp(argv[3], "commit");
+	add = commit || (argc > 3 && !strcmp(argv[3], "add"));
 	setbuf(stdout, NULL);
 	progress = mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -264,7 +270,7 @@ int main(int argc, char **argv)
 		for (i = 1; i <= attempts; i++) {
 			if (attempt()) {
 				printf("damaged, at attempt %d\n", i);
-				return run("cat /tmp/fc-gap.e2fsck", 0) ? 2 : 1;
+				return 1;
 			}
 		}
 		printf("%d attempts, %d with an fsync in time, nothing wrong\n",
@@ -276,7 +282,7 @@ int main(int argc, char **argv)
 		sleep(1);
 		idle = *progress == last ? idle + 1 : 0;
 		last = *progress;
-		if (idle >= 60) {
+		if (idle >= 180) {
 			printf("hang\n");
 			return 3;
 		}

@@ -5,17 +5,19 @@
  *	cc -O2 -pthread -o fc-hang fc-hang.c
  *	mke2fs -F -t ext4 -O fast_commit -b 4096 /dev/vdb 8192
  *	mount /dev/vdb /mnt
- *	./fc-hang /mnt [extend|checkpoint]
+ *	./fc-hang /mnt [extend|checkpoint|chattr]
  *
  * The device must be larger than these 32 MB, 128 MB is enough. Four threads
  * append to files and fsync, beside them EXT4_IOC_GROUP_EXTEND by 64 blocks,
- * or EXT4_IOC_CHECKPOINT, is called 300 times.
+ * or EXT4_IOC_CHECKPOINT, is called 300 times, or a file's data journalling is
+ * switched, alternately on and off (chattr +j, -j).
  *
  * Exit status: 0 all calls have returned, 1 one did not return for 20 s (the
  * filesystem is dead then), 2 trouble.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -36,7 +38,7 @@
 #define LIMIT	20
 
 static const char *mnt;
-static int checkpoint;
+static int checkpoint, chattr;
 static atomic_int stop;
 
 /* Seen by parent and child */
@@ -79,23 +81,46 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+/* chattr +j and -j of a file */
+static int change_flag(int dir)
+{
+	int fd = openat(dir, "j", O_RDONLY | O_CREAT, 0644), flags, err;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags))
+		die("getflags");
+	flags ^= FS_JOURNAL_DATA_FL;
+	err = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	close(fd);
+	return err;
+}
+
+static int call(int fd, unsigned long *blocks)
+{
+	unsigned int flags = 0;
+
+	if (checkpoint)
+		return ioctl(fd, EXT4_IOC_CHECKPOINT, &flags);
+	if (chattr)
+		return change_flag(fd);
+	*blocks += STEP;
+	return ioctl(fd, EXT4_IOC_GROUP_EXTEND, blocks);
+}
+
 static void *caller(void *arg)
 {
 	int fd = open(mnt, O_RDONLY);
 	unsigned long blocks = *(unsigned long *)arg;
-	unsigned int flags = 0;
 	long seen = 0;
 
 	if (fd < 0)
 		die(mnt);
 	for (; shared->calls < CALLS; shared->calls++) {
-		/* Else checkpoints do not let anybody begin a handle */
-		while (checkpoint && shared->fsyncs < seen + THREADS)
+		/* Else these do not let anybody begin a handle */
+		while ((checkpoint || chattr) &&
+		       shared->fsyncs < seen + THREADS)
 			usleep(100);
 		seen = shared->fsyncs;
-		blocks += STEP;
-		if (checkpoint ? ioctl(fd, EXT4_IOC_CHECKPOINT, &flags) :
-				 ioctl(fd, EXT4_IOC_GROUP_EXTEND, &blocks))
+		if (call(fd, &blocks))
 			die("ioctl");
 	}
 	shared->done = 1;
@@ -128,11 +153,13 @@ int main(int argc, char **argv)
 	pid_t child;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: fc-hang MNT [extend|checkpoint]\n");
+		fprintf(stderr,
+			"usage: fc-hang MNT [extend|checkpoint|chattr]\n");
 		return 2;
 	}
 	mnt = argv[1];
 	checkpoint = argc > 2 && !strcmp(argv[2], "checkpoint");
+	chattr = argc > 2 && !strcmp(argv[2], "chattr");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)

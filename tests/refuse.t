@@ -61,7 +61,7 @@ build full-lto "Operation_not_supported full LTO" CONFIG_LTO_CLANG_FULL=y
 build arm64-cfi-clang "Operation_not_supported CFI" CONFIG_X86_64= CONFIG_ARM64=y CONFIG_HAVE_STATIC_CALL= CONFIG_CFI_CLANG=y
 build arm64-cfi "Operation_not_supported CFI" CONFIG_X86_64= CONFIG_ARM64=y CONFIG_HAVE_STATIC_CALL= CONFIG_CFI=y
 build other-arch "Operation_not_supported only x86_64 and arm64 are supported" CONFIG_X86_64=
-sed -i 's/"ext4_group_add"/"ext4_group_gone"/' "$work/src/src/module/main.c"
+sed -i 's/= REDIRECT(ext4_group_add,/= __REDIRECT("ext4_group_gone", ext4_group_add,/' "$work/src/src/module/main.c"
 build missing "Unknown_symbol_in_module ext4_group_gone() not found"
 
 "$top/scripts/vm" --name "refuse@$id" "${options[@]}" $id "$top/tests/guest/refuse.sh" "${variants[@]}" |

@@ -64,9 +64,17 @@ if [ -e /sys/kernel/btf/vmlinux ]; then
 fi
 ok "rmmod" rmmod ext4_fc_resize_fix
 
+# Of FineIBT: the call goes on behind the checks, in the middle of an instruction,
+# which is the end of the task
+[ $fine = 0 ] || echo 0 >/proc/sys/kernel/panic_on_oops
 ok "modprobe wrong" modprobe wrong pointer=1
+if [ $fine = 1 ]; then
+	/test/fcr extend /mnt $(($(size) + 8)) &
+	wait
+	is "$(dmesg | grep -c 'CFI failure at wrong_return')" 1 "wrong: a call by way of a pointer is a CFI failure"
+	finish
+fi
 is "$(/test/fcr extend /mnt $(($(size) + 8)))" 0 "wrong: extend"
 is "$(($(missing) > 0))" 1 "wrong: a call by way of a pointer is a Missing ENDBR"
-is "$(dmesg | grep -c 'CFI failure at wrong_return')" $fine "wrong: with FineIBT, a CFI failure as well"
 ok "umount" umount /mnt
 finish

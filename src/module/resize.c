@@ -82,7 +82,7 @@ static void resize_over(struct callback_head *work)
 {
 	struct resize *r = container_of(work, struct resize, work);
 
-	if (!hlist_unhashed(&r->node)) {
+	if (!hlist_unhashed_lockless(&r->node)) {
 		resize_remove(r, 0);
 		atomic_long_inc(fix_stat(unprotected));
 		pr_warn("%s: the end of this resize was not seen, hooks were off: it was not protected\n",

@@ -82,11 +82,13 @@
  *   If no fast commit is under way at the check, one call is enough: the one that
  *   satisfies it begins after the check, and has what is on FC_Q_MAIN. The flag
  *   must be read before s_fc_subtid is (smp_rmb()), or it could be one that ended
- *   in between. One hole is left, since it does not show in
- *   the journal: what is changed between the cleanup of a commit and the clearing of
- *   its flag goes to FC_Q_STAGING too late, and the next fast commit does not have
- *   it. Up to 6.15 that is when the handles begin that had to wait for the commit
- *   (doc/upstream/15-window.txt). Only two calls for each fsync would cure it.
+ *   in between.
+ *
+ *   One hole is left, since it does not show in the journal: what is changed between
+ *   the cleanup of a commit and the clearing of its flag goes to FC_Q_STAGING too
+ *   late, and the next fast commit does not have it. Up to 6.15 that is when the
+ *   handles begin that had to wait for the commit (doc/upstream/15-window.txt). Only
+ *   two calls for each fsync would cure it.
  *
  *   On 5.10 rule 3 helps, but fast commit loses changes there for other reasons.
  *

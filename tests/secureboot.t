@@ -31,7 +31,7 @@ for key in test stranger; do
 	"$kernel/build/scripts/sign-file" sha256 "$work/$key.key" "$work/$key.pem" "$module" "$work/$key/$name.ko"
 done
 owner=11111111-2222-3333-4444-123456789abc
-PYTHONPATH=$firmware/usr/lib/python3/dist-packages python3 "$firmware/usr/bin/virt-fw-vars" \
+PYTHONPATH=$firmware/usr/lib/python3/dist-packages /usr/bin/python3 "$firmware/usr/bin/virt-fw-vars" \
 	-i /usr/share/OVMF/OVMF_VARS_4M.ms.fd -o "$work/vars" \
 	--add-db $owner "$work/debian.pem" --add-db $owner "$work/test.pem" >"$work/said" 2>&1 ||
 	die "virt-fw-vars: $(tail -n 1 "$work/said")"

@@ -28,14 +28,6 @@ mnt=$PWD/mnt
 PATH=$PATH:/test
 mkdir "$mnt"
 
-# value FIGURE VARIANT NUMBER; what was said meanwhile is in the file said
-value() {
-	case $3 in
-	'' | *[!0-9]*) bail "$1 $2: no figure but '$3': $(cat said)" ;;
-	esac
-	echo "value $*"
-}
-
 # variant none|hold0|module
 variant() {
 	[ ! -e /sys/module/$mod ] || rmmod $mod || bail rmmod

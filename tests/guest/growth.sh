@@ -30,14 +30,6 @@ mod=ext4_fc_resize_fix
 status=/sys/module/$mod/status
 PATH=$PATH:/test
 
-# value FIGURE VARIANT NUMBER; what was said meanwhile is in the file said
-value() {
-	case $3 in
-	'' | *[!0-9]*) bail "$1 $2: no figure but '$3': $(cat said)" ;;
-	esac
-	echo "value $*"
-}
-
 # variant none|nofc|overlap0|module
 variant() {
 	[ ! -e /sys/module/$mod ] || rmmod $mod || bail rmmod

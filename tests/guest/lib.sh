@@ -125,6 +125,15 @@ kcsan_reports() {
 		END { if (!seen) print "the log could not be read to its end" }' /dev/kmsg
 }
 
+# value FIGURE VARIANT NUMBER: what was measured; what was said meanwhile is in the
+# file said
+value() {
+	case $3 in
+	'' | *[!0-9]*) bail "$1 $2: no figure but '$3': $(cat said)" ;;
+	esac
+	echo "value $*"
+}
+
 # What a debug kernel knows: kmemleak looks at what is five seconds old or more,
 # twice to be sure, and lockdep goes off with its first report.
 debug_kernel() {

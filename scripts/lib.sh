@@ -114,16 +114,17 @@ prepare() {
 	)
 }
 
-# put_in_readme BEGIN REST END FILE: between the line that begins with BEGIN, and
-# ends with REST from now on, and the line END README.md has what is in FILE
-put_in_readme() {
-	local new
+# put_in PAGE BEGIN REST END FILE: replaces what PAGE, such as doc/cost.md, has between the
+# line that begins with BEGIN, and ends with REST from now on, and the line END by what is in FILE
+put_in() {
+	local page=$top/$1 new
+	shift
 
-	[ "$(grep -cF -e "$1" "$top/README.md")$(grep -cxF -e "$3" "$top/README.md")" = 11 ] ||
-		die "README.md has not the two lines that the table goes between: $1 ... and $3"
+	[ "$(grep -cF -e "$1" "$page")$(grep -cxF -e "$3" "$page")" = 11 ] ||
+		die "$page has not the two lines that the table goes between: $1 ... and $3"
 	new=$(awk -v begin="$1" -v end="$3" -v line="$1$2" -v file="$4" '
 		index($0, begin) { print line "\n"; while ((getline row <file) > 0) print row; print ""; inside = 1 }
 		$0 == end { inside = 0 }
-		!inside { print }' "$top/README.md")
-	printf '%s\n' "$new" >"$top/README.md"
+		!inside { print }' "$page")
+	printf '%s\n' "$new" >"$page"
 }

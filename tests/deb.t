@@ -17,7 +17,7 @@ packages=make,linux-headers-amd64
 # make_ COMMAND...: in the tree
 in_tree() { run sh -c 'cd "/opt/a tree" && exec "$@"' - "$@"; }
 # The line in README, with or without the command
-as_typed=$(sed -n 's/^ *sudo \(apt install .*\)/\1/p' "$top/README.md")
+as_typed=$(sed -n 's/^ *sudo \(apt install \.\/.*\)/\1/p' "$top/README.md")
 install() { run apt-get -y --no-install-recommends --allow-downgrades install "$1"; }
 # As the kernels' own postinst does
 autoinstall() { for k in "${kernels[@]}"; do run dkms autoinstall -k "$k"; done; }

@@ -18,7 +18,7 @@
 static const struct {
 	const char *token, *text;
 	const char *parameter; /* to load it with */
-	const char *help; /* where that does not help */
+	const char *help; /* where that does not help; NULL: switch_on() */
 } states[] = {
 	{ "protected", "protected", "", NULL },
 	{ "mark-only",
@@ -27,7 +27,7 @@ static const struct {
 	{ "not-protected:disabled", "not protected: loaded with disable=1",
 	  " disable=0", NULL },
 	{ "not-protected:hooks-off", "not protected: its hooks are off", NULL,
-	  "echo 1 >/sys/kernel/debug/kprobes/enabled" },
+	  NULL },
 	{ "not-protected:calls-lost",
 	  "not protected: something else that hooks the same functions takes its calls",
 	  NULL, "end that tracer or bpf program (bpftool link) and reboot" },
@@ -183,17 +183,35 @@ void remedy_reload(FILE *to, const char *parameter)
 #define SECURE_BOOT \
 	"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
+/* -1: this kernel does not have that file */
+static int locked_down(void)
+{
+	char buf[100];
+
+	if (read_file(in_root(LOCKDOWN), buf, sizeof(buf)))
+		return -1;
+	return !strstr(buf, "[none]");
+}
+
+/* The hooks; debugfs cannot be written under lockdown */
+static const char *switch_on(void)
+{
+	return locked_down() > 0 ? "reboot" :
+				   "echo 1 >/sys/kernel/debug/kprobes/enabled";
+}
+
 /* Does this kernel take signed modules only? */
 static bool wants_signature(void)
 {
+	int locked = locked_down();
 	char buf[100] = "";
 
 	read_file(in_root(ENFORCE), buf, sizeof(buf));
 	if (*buf == 'Y')
 		return true;
-	if (!read_file(in_root(LOCKDOWN), buf, sizeof(buf)))
-		return !strstr(buf, "[none]");
-	/* Not every kernel has that file. After four bytes of attributes: 1, on */
+	if (locked >= 0)
+		return locked;
+	/* After four bytes of attributes: 1, on */
 	read_file(in_root(SECURE_BOOT), buf, sizeof(buf));
 	return buf[0] && buf[4] == 1;
 }
@@ -220,6 +238,8 @@ static bool knows_key(const char *signer)
 #define DKMS_KEY   "/var/lib/dkms/mok.pub"
 #define ENROL \
 	", Secure Boot does not know its key (%s): mokutil --import %s, reboot and confirm"
+#define NO_UEFI \
+	", the kernel does not know its key (%s), and there is no UEFI to enroll it with: boot without lockdown= and module.sig_enforce"
 
 /* Of a module that is there for the running kernel */
 void remedy_load(FILE *to, const struct kernel *k)
@@ -231,6 +251,9 @@ void remedy_load(FILE *to, const struct kernel *k)
 	else if (wants_signature() && !k->is_signed)
 		fputs(", this kernel wants it signed: install openssl, build it again",
 		      to);
+	else if (wants_signature() && !knows_key(k->signer) &&
+		 !exists("/sys/firmware/efi"))
+		fprintf(to, NO_UEFI, k->signer);
 	else if (wants_signature() && !knows_key(k->signer))
 		fprintf(to, ENROL, k->signer,
 			exists(UBUNTU_KEY) ? UBUNTU_KEY : DKMS_KEY);
@@ -254,7 +277,8 @@ void remedy(FILE *to, const struct machine *m)
 		if (i >= 0 && states[i].parameter)
 			remedy_reload(to, states[i].parameter);
 		else if (i >= 0)
-			fputs(states[i].help, to);
+			fputs(states[i].help ? states[i].help : switch_on(),
+			      to);
 	} else if (!k) {
 		fprintf(to,
 			"not protected on %s: no modules for it are here, %s",

@@ -358,6 +358,11 @@ static void test_states(void **unused)
 	says(VERDICT_EXPOSED, "disable=1: reboot, kernel.modules_disabled=1");
 	put("not-protected:calls-lost\n", MOD "/status/state");
 	says(VERDICT_EXPOSED, "bpf");
+	put("not-protected:hooks-off\n", MOD "/status/state");
+	says(VERDICT_EXPOSED, ": echo 1 >/sys/kernel/debug/kprobes/enabled");
+	put("none integrity [confidentiality]\n",
+	    "/sys/kernel/security/lockdown");
+	says(VERDICT_EXPOSED, "not protected: its hooks are off: reboot");
 	put("not-protected:moon\n", MOD "/status/state");
 	says(VERDICT_EXPOSED, "not-protected:moon");
 	put("moon\n", MOD "/status/state");
@@ -533,6 +538,10 @@ static void test_remedy_load(void **unused)
 	    "/sys/kernel/security/lockdown");
 	helps(&k, MODPROBE);
 	put(KEY("asymmetri", "Debian CA: 6cce: X509.rsa []"), "/proc/keys");
+	helps(&k, NOT_LOADED
+	      ", the kernel does not know its key (" DKMS_KEY
+	      "), and there is no UEFI to enroll it with: boot without lockdown= and module.sig_enforce");
+	put("\6---\1", EFIVARS SECURE_BOOT);
 	helps(&k, NOT_LOADED
 	      ", Secure Boot does not know its key (" DKMS_KEY
 	      "): mokutil --import /var/lib/dkms/mok.pub, reboot and confirm");

@@ -4,7 +4,7 @@
 # What grows at boot grows with the module there: the debs in a whole Debian, / and
 # a data disk with x-systemd.growfs, then a cloud image's first boot (growroot or
 # growpart, resizefs, a NoCloud seed), each with slow modules to be loaded by
-# modules-load.d. The first also with modules-load.d in place of our unit: nothing
+# modules-load.d. Both also with modules-load.d in place of our unit: nothing
 # is held there. And no ordering cycle, also where systemd-modules-load comes late.
 # tests/guest/boot.sh says what is looked at.
 #
@@ -46,7 +46,8 @@ make_system() {
 	printf 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\n' >"$root/etc/cloud/cloud.cfg.d/90_test.cfg"
 	mkdir -p "$root/var/lib/cloud/seed/nocloud"
 	echo 'instance-id: boot-test' >"$root/var/lib/cloud/seed/nocloud/meta-data"
-	echo '#cloud-config' >"$root/var/lib/cloud/seed/nocloud/user-data"
+	# There is no other locale, and cloud-config.service would fail
+	printf '#cloud-config\nlocale: C.UTF-8\n' >"$root/var/lib/cloud/seed/nocloud/user-data"
 	tar -C "$root" -cf "$2" .
 	rm -rf --one-file-system "$root"
 }
@@ -108,6 +109,13 @@ for suite in $suites; do
 		[ ! -e "$vmlinuz" ] || cp "$vmlinuz" "$work/vmlinuz"
 	done
 	cp "$root/boot/initrd.img-$kernel" "$work/initrd"
+	# cloud-init takes its time here: the first of modules-load.d may take longer
+	cat >"$root/root/slow" <<-'END'
+		! grep -q step=cloud-late /proc/cmdline ||
+			timeout 600 sh -c 'until grep -Eq "config-resizefs(.*SUCCESS| ran successfully)" /var/log/cloud-init.log; do sleep 1; done'
+		exec modprobe -i raid456
+	END
+	echo 'install raid456 /bin/sh /root/slow' >"$root/etc/modprobe.d/slow.conf"
 	cp "$top/tests/guest/lib.sh" "$top/tests/guest/boot.sh" "$root/root"
 	cat >"$root/root/run" <<-'END'
 		stty -opost </dev/ttyS1
@@ -130,6 +138,7 @@ for suite in $suites; do
 	boot growfs-late "cloud-init=disabled systemd.mask=$unit"
 	disk '/dev/vda1 / ext4 defaults 0 0'
 	boot cloud
+	boot cloud-late "systemd.mask=$unit"
 done
 echo "1..$count"
 [ $failed = 0 ]

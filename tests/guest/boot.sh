@@ -25,6 +25,9 @@ grown() {
 	is $((size > $3 && size > $(blockdev --getsize64 "$2") - 16777216)) 1 "$1 is grown"
 }
 
+# resized_before: how many filesystems, says the command
+resized_before() { ext4-fc-resize-fix status --json | grep -o '"resized_before":true' | wc -l; }
+
 # since UNIT PROPERTY: when
 since() { systemctl show -P "$2" "$1"; }
 # before UNIT...: ours had ended when that one of them began that has run
@@ -33,7 +36,8 @@ before() {
 		began=$(since "$one" ExecMainStartTimestampMonotonic)
 		[ "${began:-0}" = 0 ] || break
 	done
-	is $((began > 0 && $(since $unit ActiveEnterTimestampMonotonic) <= began)) 1 "the unit comes before $one"
+	ours=$(since $unit ActiveEnterTimestampMonotonic)
+	is $((ours > 0 && began > 0 && ours <= began)) 1 "the unit comes before $one"
 }
 
 grown / /dev/vda1 3221225472
@@ -41,12 +45,11 @@ is "$(journalctl -b -o cat | grep -c 'ordering cycle')" 0 "there is no ordering 
 case $step in
 growfs*)
 	grown /srv /dev/vdb 67108864
-	resizes=2
+	filesystems=2
 	;;
 cloud*)
 	ok "cloud-init's resizefs has run" grep -E 'config-resizefs(.*SUCCESS| ran successfully)' /var/log/cloud-init.log
-	# resize2fs needs one call, or more
-	resizes=$(cat $status/holds)
+	filesystems=1
 	;;
 esac
 case $step in
@@ -54,11 +57,14 @@ case $step in
 	is "$(systemctl is-active $unit)" inactive "our unit is masked"
 	protected "the module is loaded, by modules-load.d"
 	is "$(cat $status/holds)" 0 "it has held nothing"
+	is "$(resized_before)" "$filesystems" "status says of each filesystem that it was resized before"
 	;;
 *)
 	protected "the module is loaded"
-	is "$((resizes > 0)) $(cat $status/holds)" "1 $resizes" "it has held each resize"
-	is "$(cat $status/unprotected)" 0 "none was unprotected"
+	# resize2fs needs one call, or more
+	resizes=$(journalctl -b -k -o cat | grep -c 'EXT4-fs.*: resizing filesystem')
+	is "$((resizes >= filesystems)) $(cat $status/holds)" "1 $resizes" "it has held each resize"
+	is "$(cat $status/unprotected) $(resized_before)" "0 0" "none was unprotected, and none was before it"
 	if [ "$step" = cloud ]; then
 		before cloud-init-local.service
 		before cloud-init.service cloud-init-network.service

@@ -67,6 +67,7 @@ verified() {
 	in_root systemd-analyze verify --man=no "$@" >"$work/verify" 2>&1
 	! grep -E "$unit|cycle" "$work/verify"
 }
+finds_cycle() { ! verified "$@" && grep -q cycle "$work/verify"; }
 
 # disk FSTAB-LINE...: of 4 GB, whose only partition of 3 GB has the root filesystem
 disk() {
@@ -129,7 +130,11 @@ for suite in $suites; do
 		mkdir "$root/etc/systemd/system/systemd-modules-load.service.d"
 		printf '[Unit]\nAfter=local-fs.target\n' >"$root/etc/systemd/system/systemd-modules-load.service.d/late.conf"
 		result "systemd-analyze verify, systemd-modules-load after local-fs.target" verified "$unit" default.target
-		rm -r "$root/etc/systemd/system/systemd-modules-load.service.d"
+		# The negative
+		mkdir "$root/etc/systemd/system/$unit.d"
+		printf '[Unit]\nAfter=systemd-modules-load.service\n' >"$root/etc/systemd/system/$unit.d/after.conf"
+		result "it finds the cycle that there is if ours comes after that" finds_cycle "$unit" default.target
+		rm -r "$root"/etc/systemd/system/{systemd-modules-load.service.d,"$unit.d"}
 	} >"$work/verified"
 	results <"$work/verified"
 

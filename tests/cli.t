@@ -127,6 +127,15 @@ keys() {
 	done
 }
 ok "the man page has each key of --json" keys
+# documented FILE: it has each parameter and each status file of the module
+documented() {
+	local name
+	for name in state missed $(sed -nE 's/^(.*X|module_param_named)\(([a-z_]+).*/\2/p' "$top"/src/module/{stats.h,main.c}); do
+		grep -q "\\b$name\\b" "$1" || { echo "not in ${1##*/}: $name"; return 1; }
+	done
+}
+ok "the man page has each parameter and status file" documented "$top/src/cli/ext4-fc-resize-fix.8"
+ok "so has doc/module.md" documented "$top/doc/module.md"
 # complete WORD...: what completion offers for the last of them
 complete_() {
 	bash -c '. /usr/share/bash-completion/bash_completion

@@ -46,7 +46,7 @@ for suite in $suites; do
 	newer=/tmp/new/ext4-fc-resize-fix-dkms_99.1_all.deb
 	command=/tmp/old/ext4-fc-resize-fix_${version}_amd64.deb
 	dpkg-deb --fsys-tarfile "$root$deb" | tar -t >"$work/list"
-	is "$(grep -c '/ext4-fc-resize-fix-dkms/README.md.gz$' "$work/list")" 1 "README is in it"
+	is "$(grep -cE '/ext4-fc-resize-fix-dkms/(README|limits|module|monitoring|recovery)\.md(\.gz)?$' "$work/list")" 5 "the documents are in it"
 	is "$(dpkg-deb -f "$root$deb" Homepage)" https://example.org/fix "its homepage is where it was cloned from"
 	is "$(dpkg-deb --fsys-tarfile "$root$deb" | tar -tv | grep -c '^[d-]...------')" 0 "anyone can read what is in it"
 	# Headers alone are no kernel, to the command

@@ -9,6 +9,7 @@ help:
 	@echo "make demo-hang       a resize beside fsyncs, without the module and with it"
 	@echo "make demo-lost-fsync a power cut after a resize, without the module and with it"
 	@echo "make deb, make rpm   packages, in dist/"
+	@echo "make dist            a tarball, in dist/"
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
 	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
@@ -56,7 +57,7 @@ uninstall:
 sign:
 	@KDIR="$(KDIR)" scripts/sign
 
-deb rpm:
+deb rpm dist:
 	@scripts/package $@ dist
 
 demo:
@@ -77,4 +78,4 @@ bench-host:
 lint:
 	@scripts/lint
 
-.PHONY: help module cli clean install uninstall sign deb rpm demo demo-hang demo-lost-fsync check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint
+.PHONY: help module cli clean install uninstall sign deb rpm dist demo demo-hang demo-lost-fsync check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint

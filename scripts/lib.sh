@@ -13,7 +13,7 @@ mkdir -p "$cache"
 cache=$(cd "$cache" && pwd -P)
 
 # What building the command takes beside gcc and make; scripts/install, which
-# stands alone, says it for Fedora, too
+# is on its own, says it for Fedora, too
 # shellcheck disable=SC2034 # for those who source this
 cli_libraries='pkg-config libkmod-dev libmount-dev libsmartcols-dev libext2fs-dev libjson-c-dev'
 

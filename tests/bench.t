@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# scripts/bench runs: every figure is measured and stands in the table, the CSV
+# scripts/bench runs: every figure is measured and is in the table, the CSV
 # and the chart, and one that was not is missed. What it is decides nothing.
 
 set -eu -o pipefail

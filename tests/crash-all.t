@@ -3,9 +3,9 @@
 #
 # Crash points on a large scale: two kernels, all operations, each with the
 # module, without it, with hold=0, and a control without a resize. For hours;
-# goes on where it was interrupted. What it sees stands in the cache, a line for
+# goes on where it was interrupted. What it sees is in the cache, a line for
 # each row: in crash/<key>.tsv those without the module, in <key>.<module>.tsv
-# those with it, <key> standing for the contents of the files that make the test
+# those with it, <key> being of the contents of the files that make the test
 # and <module> for those of the module; next to it directories with the details.
 # scripts/crash-points says how a point is made and judged.
 #

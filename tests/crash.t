@@ -36,7 +36,7 @@ points() {
 	done
 	line=$("${run[@]}" "$id" "${@:2}") || line='no result'
 	got=$(sed -E 's/.*(damaged [0-9]+ lost [0-9]+).*/\1/; s/ [1-9][0-9]*/ some/g' <<<"$line")
-	# One that hangs has no operations behind the hang
+	# One that hangs has no operations after the hang
 	[[ $line = *' hung 0/'* ]] || got+=', it hangs'
 	count=$((count + 1))
 	# shellcheck disable=SC2053 # a pattern

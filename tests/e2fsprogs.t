@@ -89,7 +89,7 @@ fuse2fs() {
 	fi
 }
 
-# The images in turn: fast head wrap cut, cut with nothing behind it, full
+# The images in turn: fast head wrap cut, cut with nothing after it, full
 stock='12/3/8 1/0/0 1/110/0 1/0/0 1/0/0 1/0/0'
 whole='0/3/0 1/4/0 1/111/0 1/3/0 1/3/0 0/32/0'
 # Without that one of the patches

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # scripts/bench-growth runs: every figure is measured with the module and without, and
-# stands in the table and the CSV; one that was not is missed. What it is decides nothing.
+# is in the table and the CSV; one that was not is missed. What it is decides nothing.
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh

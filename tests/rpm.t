@@ -12,6 +12,7 @@ set -eu -o pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
+version=$("$top/scripts/package" version)
 
 packages+=,git
 

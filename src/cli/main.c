@@ -19,7 +19,7 @@
 struct args {
 	bool json;
 	int nr;
-	char **words; /* behind the command */
+	char **words; /* after the command */
 };
 
 struct command {

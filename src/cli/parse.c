@@ -12,8 +12,8 @@
 
 #include "parse.h"
 
-/* What is no character that can be printed becomes a '?': nothing that stands
- * in a file, or in the name of one, gets to control a terminal.
+/* What cannot be printed becomes a '?': no file's content or name is to
+ * control a terminal.
  */
 void parse_printable(char *text)
 {

@@ -5,7 +5,7 @@
 # that the module hooks, and what else can keep its hooks from having effect.
 #
 #	bpf.sh			Linux 6.0 on: whichever is there first, and whatever is
-#				switched off meanwhile, resizes are held, fsyncs behind
+#				switched off meanwhile, resizes are held, fsyncs after
 #				a flush are full commits, nothing stays "in use", and
 #				the programs see the calls. Before and after without
 #				the module, as the negative: fast commits
@@ -30,7 +30,7 @@ to_the_end() {
 	/test/fcr extend /mnt $((size + 8192 - (size - 1) % 8192))
 }
 
-# flushed: six times a flush, and an fsync behind it; prints how many of these were fast commits
+# flushed: six times a flush, and an fsync after it; prints how many of these were fast commits
 flushed() {
 	before=$(fc_stat /dev/vda commits)
 	for _ in 1 2 3 4 5 6; do
@@ -70,7 +70,7 @@ beside_fsyncs() {
 protected() {
 	n=${2:-24} holds=$(cat $status/holds) full=$(cat $status/full_commits_flush)
 	is "$(cat $status/state)" protected "$1: state"
-	is "$(flushed)" 0 "$1: no fsync behind a flush is a fast commit"
+	is "$(flushed)" 0 "$1: no fsync after a flush is a fast commit"
 	is $(($(cat $status/full_commits_flush) - full)) 6 "$1: six of six are full commits of the module's"
 	beside_fsyncs "$1" "$n"
 	is "$(to_the_end) $(/test/fcr addgroup /mnt /dev/vda 4096)" "0 0" "$1: extend to the end of the group, add"
@@ -82,7 +82,7 @@ load() { ok "$1: modprobe" modprobe $mod; }
 unload() { ok "$1: rmmod" rmmod $mod; }
 
 # without WHERE: the negative, the same steps
-without() { is "$(flushed)" 6 "$1, without the module: six of six fsyncs behind a flush are fast commits"; }
+without() { is "$(flushed)" 6 "$1, without the module: six of six fsyncs after a flush are fast commits"; }
 
 # log: what the module has said since it was last asked
 log() {
@@ -154,7 +154,7 @@ if [ "${1-}" = missed ]; then
 	for _ in $(seq 30); do
 		umount /mnt
 		mount /dev/vda /mnt || bail mount
-		# The first behind a mount is a full commit
+		# The first after a mount is a full commit
 		/test/fcr write /mnt/file one >/dev/null
 		before=$(fc_stat /dev/vda commits)
 		/test/fcr write /mnt/file two >/dev/null
@@ -230,7 +230,7 @@ while [ $rounds -lt 10 ] && modprobe $mod; do
 done
 touch /tmp/stop
 wait $attacher
-is "$rounds $fast" "10 0" "coming and going: loaded and unloaded ten times, no fsync behind a flush is a fast commit"
+is "$rounds $fast" "10 0" "coming and going: loaded and unloaded ten times, no fsync after a flush is a fast commit"
 is "$(sort -u /tmp/attached)" attached "coming and going: each program was attached"
 note "coming and going: $(grep -c . /tmp/attached) programs"
 
@@ -240,7 +240,7 @@ if ftrace_hooks; then
 	ok "rogue: modprobe" modprobe rogue
 	load "rogue"
 	is "$(cat $status/state)" protected "rogue: state, before any call"
-	is "$(flushed)" 6 "rogue: six of six fsyncs behind a flush are fast commits"
+	is "$(flushed)" 6 "rogue: six of six fsyncs after a flush are fast commits"
 	is "$(cat $status/missed) $(cat $status/state)" "6 not-protected:calls-lost" "rogue: it says so"
 	n=0
 	until dmesg | grep -q "calls do not arrive here: another tracer" || [ $n = 40 ]; do

@@ -4,7 +4,7 @@
 # The replacements run, and what they call in ext4 and jbd2 is called, where it may
 # sleep: the function tracer shows the preempt depth. A contended lock or a debug
 # kernel is not needed to see that, only one that counts (CONFIG_PREEMPT_COUNT).
-# The originals are called behind the place where the tracer sees a call: it sees
+# The originals are called after the place where the tracer sees a call: it sees
 # the replacements instead. The negative is the mark from a kretprobe handler
 # (tests/wrong); not on a debug kernel, which reports it: there it is wrong.sh's.
 # vm: --disk 1G --timeout 300

@@ -73,7 +73,7 @@ commits=$(fc_stat dm-0 commits)
 mkdir /mnt/old
 mv /mnt/old /mnt/new
 /test/fcr write /mnt/c1 c1 >/dev/null
-is "$(fc_stat dm-0 commits)" "$commits" "behind the rename of a directory an fsync is a full commit"
+is "$(fc_stat dm-0 commits)" "$commits" "after the rename of a directory an fsync is a full commit"
 recovered "after a full commit" 0 b1 b2 b3 c1
 # Safe only where e2fsck would say EINVAL: the head's tid is not the one that comes
 # after the last commit's
@@ -86,7 +86,7 @@ note "the last commit $sequence, the fast commits' head $tid"
 block=$(dumpe2fs -h /dev/vdb 2>/dev/null | awk -F: '
 	$1 == "Total journal blocks" { n += $2 } $1 == "Fast commit length" { n -= $2 } END { print n + 1 }')
 ok "their first block in the journal is $block: zapped" debugfs -w -R "zap_block -f <8> $block" /dev/vdb
-by_e2fsck "after a full commit, recovered by e2fsck -p behind a zap" 4 b1 b2 b3 c1
+by_e2fsck "after a full commit, recovered by e2fsck -p after a zap" 4 b1 b2 b3 c1
 
 write d
 is $(($(fc_stat dm-0 commits) > commits)) 1 "the next are fast commits"

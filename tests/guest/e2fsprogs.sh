@@ -110,7 +110,7 @@ states() {
 	is $(($(fc_stat dm-0 numblks) - before > 2)) 1 "several blocks"
 	# Of which only the first got to the disk
 	journal_blocks d $((area + 1)) $((area_end - 1)) /dev/vdf
-	note "vdd, j_fc_cut: a full commit, a fast commit of several blocks that is cut, behind it an older one"
+	note "vdd, j_fc_cut: a full commit, a fast commit of several blocks that is cut, after it an older one"
 	umount /mnt
 
 	make

@@ -21,7 +21,7 @@ free() {
 	modprobe ext4_fc_resize_fix
 }
 
-# Fast commits of ten fsyncs, behind the full one after a flush. One or another
+# Fast commits of ten fsyncs, after the full one after a flush. One or another
 # is a full commit for the kernel's own reasons.
 fast() {
 	/test/fcr write /mnt/file 0 >/dev/null
@@ -57,7 +57,7 @@ note "holds $(cat $status/holds), size $(/test/fcr size /dev/vda)"
 free "killed resizers"
 fast "killed resizers" vda
 
-# --- a flush, and unmount and mount right behind it ---
+# --- a flush, and unmount and mount right after it ---
 /test/fcr extend /mnt $(($(/test/fcr size /dev/vda) + 8)) >/dev/null
 umount /mnt
 ok "mount after a flush and unmount" mount /dev/vda /mnt

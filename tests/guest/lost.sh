@@ -5,7 +5,7 @@
 # journal empty on disk, fast commits do not mark it valid again.
 #
 #	lost.sh write OP...	one filesystem for each OP (vda, vdb...): the
-#				flush by OP, a file written and fsynced behind
+#				flush by OP, a file written and fsynced after
 #				it, then the power goes
 #	lost.sh read OP...	the next boot: is the file there?
 #

@@ -7,7 +7,7 @@
 # eight tasks, with fsyncs, freezes and thaws beside it, and rmmod and modprobe
 # tried all the while: "in use" during a resize, and never anything worse.
 #
-# A resize beside fsyncs of its own filesystem hangs for good if it begins while
+# A resize beside fsyncs of its own filesystem hangs forever if it begins while
 # the module is not there. So it is "in use" to the end of the first half, by a
 # resize of a frozen filesystem, and those four that have the fsyncs are not
 # resized in the second.
@@ -21,7 +21,7 @@ modprobe ext4
 modprobe -q loop max_loop=$number
 ok "modprobe" modprobe ext4_fc_resize_fix
 # The resize that keeps the module in use waits for a minute and more on a debug
-# kernel; what hangs does so for good
+# kernel; what hangs does so forever
 echo 240 >/proc/sys/kernel/hung_task_timeout_secs
 
 i=0
@@ -72,7 +72,7 @@ done
 holds 63
 is "$(cat $status/holds)" 63 "63 filesystems are held"
 commits "63 held: fsyncs on the other one are fast commits"
-refuses "in use" "rmmod while resizes are on their way" rmmod ext4_fc_resize_fix
+refuses "in use" "rmmod while resizes are running" rmmod ext4_fc_resize_fix
 i=0
 while [ $i -lt 63 ]; do
 	/test/fcr thaw /mnt$i >/dev/null

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Resizes beside fsyncs, which without the module hang the filesystem for good:
+# Resizes beside fsyncs, which without the module hang the filesystem forever:
 # the resize waits for the running transaction to commit and holds the journal
 # barrier, the commit waits for a fast commit, the fast commit for the barrier.
 #

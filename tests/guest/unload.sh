@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Load and unload, beside resizes of one filesystem, and beside fsyncs, freezes
-# and thaws of another. (Beside fsyncs of its own the first would hang for good
+# and thaws of another. (Beside fsyncs of its own the first would hang forever
 # whenever the module is not there; it has one between two resizes.)
 #
 #	unload.sh [ROUNDS]	500 if not said

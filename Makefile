@@ -66,8 +66,14 @@ demo:
 demo-hang demo-lost-fsync:
 	@scripts/demo $(@:demo-%=%)
 
-check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream:
-	@scripts/$@
+check:
+	@scripts/check
+
+check-arm64 check-debug check-dkms check-ibt check-storm check-upstream:
+	@scripts/check $(@:check-%=%)
+
+check-matrix:
+	@scripts/check-matrix
 
 bench:
 	@scripts/bench

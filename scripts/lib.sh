@@ -41,6 +41,20 @@ scratch() {
 	mktemp -d "$cache/tmp/$1.XXXXXX"
 }
 
+# kernels: the rows of tests/kernels; those of a role have two words
+kernels() { sed -E '/^[[:space:]]*(#|$)/d' "$top/tests/kernels"; }
+
+# kernel_id ID|ROLE: the id, as it stands in tests/kernels
+kernel_id() {
+	kernels | awk -v me="${0##*/}" -v name="$1" '
+		$1 "" == name { print NF == 2 ? $2 : $1; found = 1 }
+		{ all = all " " $1 }
+		END {
+			if (!found) print me ": no kernel " name " in tests/kernels; there are:" all >"/dev/stderr"
+			exit !found
+		}'
+}
+
 # arch_of RELEASE: whose kernel it is, in Debian's words
 arch_of() { if [[ $1 = *-arm64* ]]; then echo arm64; else echo amd64; fi; }
 

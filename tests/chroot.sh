@@ -3,12 +3,12 @@
 #
 # For the tests that run in a Debian chroot with the real dkms and the headers
 # of two kernels, neither of which is the running one: nothing can be loaded.
-# Sourced after scripts/lib.sh; results are TAP.
+# Sourced after scripts/lib.sh; results are TAP. The test's arguments are the Debian
+# releases, each with its dkms: 3.0.10, 3.2.2.
 
 # shellcheck disable=SC2034,SC2154 # of and for those who source this
 
-# Each with its dkms: 3.0.10, 3.2.2
-suites=${SUITES:-bookworm trixie}
+suites=${*:-bookworm trixie}
 
 name=ext4_fc_resize_fix
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")

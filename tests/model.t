@@ -5,18 +5,19 @@
 # through all interleavings of model/fc.pml: with the rules nothing may be
 # found, without one of them what it is there for has to be.
 #
-#   prove tests/model.t
+#   tests/model.t
 #   tests/model.t upstream	the same of the patches of doc/upstream, instead of the rules
 #
 # Takes spin, gcc, 1 GB of memory and two minutes of one core.  A
 # search that finds what it should not prints how it comes to that.
 
-model=$(cd "$(dirname "$0")" && pwd)/model/fc.pml
+# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+model=$top/tests/model/fc.pml
 old=-DLOCK_ORDER_OLD # up to 6.15; without it, the order of 6.16 on
 
-for tool in spin gcc; do
-	command -v "$tool" >/dev/null || { echo "1..0 # SKIP there is no $tool"; exit 0; }
-done
+need spin gcc
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 

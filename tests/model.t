@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Do the three rules of src/module/hold.c suffice, whoever runs when?  Has spin go
+# Do the four rules of src/module/hold.c suffice, whoever runs when?  Has spin go
 # through all interleavings of model/fc.pml: with the rules nothing may be
 # found, without one of them what it is there for has to be.
 #
@@ -79,7 +79,7 @@ finds() {
 n=0
 if [ "${1-}" = upstream ]; then
 	echo 1..9
-	stock='-DNO_HOLD -DNO_FLUSH_RULE -DNO_OVERLAP_RULE -DFORGIVE_OVERLAP -DMARK'
+	stock='-DNO_HOLD -DNO_FLUSH_RULE -DNO_OVERLAP_RULE -DNO_SUCCESSOR_RULE -DFORGIVE_OVERLAP -DMARK -DTRACKED'
 	none 'all patches' "$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DADD_GROUP"
 	finds 'no patch' deadlock "$stock"
 	finds 'all but 1' deadlock "$stock -DPATCH_2 -DPATCH_3"
@@ -95,11 +95,13 @@ if [ "${1-}" = upstream ]; then
 		"$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DSHOW=AFTER"
 	exit
 fi
-echo 1..22
+echo 1..24
 none 'all rules, up to 6.15' "$old"
 none 'all rules, 6.16 on' ''
 none 'all rules and the mark, up to 6.15' "$old -DMARK"
 none 'all rules and the mark, 6.16 on' '-DMARK'
+none 'all rules, the mark and an attribute, up to 6.15' "$old -DMARK -DXATTR"
+none 'all rules, the mark and an attribute, 6.16 on' '-DMARK -DXATTR'
 
 # What can happen in these, lest nothing is found because nothing happens
 finds 'fast commit between a full one'\''s clearing JBD2_FLUSHED and its start' shown -DSHOW=SLIP
@@ -118,9 +120,9 @@ finds 'no rule for flushes, 6.16 on' lost '-DNO_FLUSH_RULE -DONLY_LOST'
 
 finds 'no rule for overlaps, up to 6.15' lost "$old -DNO_OVERLAP_RULE"
 finds 'no rule for overlaps, 6.16 on' lost '-DNO_OVERLAP_RULE'
+finds 'no rule for successors, up to 6.15' lost "$old -DMARK -DXATTR -DNO_SUCCESSOR_RULE"
+finds 'no rule for successors, 6.16 on' lost '-DMARK -DXATTR -DNO_SUCCESSOR_RULE'
 
-# Bugs of the kernel that no rule is about, see "Left out" there
+# A bug of the kernel that no rule is about, see "Left out" there
 finds 'change between a commit'\''s cleanup and its end, up to 6.15' lost "$old -DWINDOW"
 finds 'change between a commit'\''s cleanup and its end, 6.16 on' lost -DWINDOW
-finds 'change while the last transaction'\''s mark is there, up to 6.15' lost "$old -DMARK -DUNTRACKED"
-finds 'change while the last transaction'\''s mark is there, 6.16 on' lost '-DMARK -DUNTRACKED'

@@ -28,8 +28,9 @@ const char *root = "";
 #define NAME(name) (#name),
 const char *const counter_names[COUNTERS] = { FIX_STATS(NAME) NAME(missed) };
 
-const char *const param_names[PARAMS] = { "hold", "overlap", "disable" };
-const int param_defaults[PARAMS] = { 1, 1, 0 };
+const char *const param_names[PARAMS] = { "hold", "overlap", "successor",
+					  "disable" };
+const int param_defaults[PARAMS] = { 1, 1, 1, 0 };
 
 struct path in_root(const char *format, ...)
 {

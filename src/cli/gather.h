@@ -23,7 +23,13 @@
 enum counter { FIX_STATS(COUNTER) COUNTER(missed) COUNTERS };
 
 /* And its parameters: 1, 0, or -1 where it has no such one */
-enum param { PARAM_HOLD, PARAM_OVERLAP, PARAM_DISABLE, PARAMS };
+enum param {
+	PARAM_HOLD,
+	PARAM_OVERLAP,
+	PARAM_SUCCESSOR,
+	PARAM_DISABLE,
+	PARAMS
+};
 
 extern const char *const counter_names[COUNTERS];
 extern const char *const param_names[PARAMS];

@@ -291,6 +291,8 @@ static void module_lines(FILE *to, const struct machine *m, bool colour)
 	fputs(" (of all filesystems)\nfsyncs     made full commits: ", to);
 	number(to, "by resizes ", c[COUNTER_full_commits_hold]);
 	number(to, ", by flushes ", c[COUNTER_full_commits_flush]);
+	if (c[COUNTER_full_commits_successor] >= 0)
+		number(to, ", by marks ", c[COUNTER_full_commits_successor]);
 	if (c[COUNTER_overlaps] >= 0)
 		number(to, ", by other fsyncs ", c[COUNTER_overlaps]);
 	fputc('\n', to);

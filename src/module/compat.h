@@ -33,10 +33,11 @@ typedef int ext4_group_add_fn(struct super_block *sb,
 
 /*
  * Up to 5.16 without @handle; with it since 5.17 (and 5.15.y),
- * e85c81ba8859 ("ext4: fast commit may not fallback for ineligible commit").
+ * e85c81ba8859 ("ext4: fast commit may not fallback for ineligible commit"). void in
+ * all of them.
  */
-typedef void ext4_fc_mark_ineligible_fn(struct super_block *sb, int reason,
-					handle_t *handle);
+typedef int ext4_fc_mark_ineligible_fn(struct super_block *sb, int reason,
+				       handle_t *handle);
 
 typedef int ext4_resize_begin_fn(struct super_block *sb);
 

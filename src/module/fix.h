@@ -34,7 +34,7 @@ enum {
 };
 
 extern struct redirect fix_redirects[FIX_NR];
-extern bool fix_hold, fix_overlap, fix_disable;
+extern bool fix_hold, fix_overlap, fix_successor, fix_disable;
 
 /* How much of the table is in use */
 static inline int fix_nr(void)
@@ -85,13 +85,17 @@ struct resize *resize_find(struct super_block *sb, struct task_struct *task);
 int mark_group_extend(struct super_block *sb, struct ext4_super_block *es,
 		      unsigned long long n_blocks_count);
 int mark_group_add(struct super_block *sb, struct ext4_new_group_data *input);
-bool mark_watch(unsigned long sb, unsigned long reason);
+int mark_ineligible(struct super_block *sb, int reason, handle_t *handle);
+bool mark_wanted(unsigned long sb, unsigned long reason);
 void mark_resize_end(struct resize *r);
 
 /* hold.c */
 int hold_begin(struct super_block *sb);
 int hold_fc_commit(journal_t *journal, tid_t tid);
 bool hold_wanted(unsigned long journal, unsigned long tid);
+void hold_mark_begin(struct super_block *sb);
+void hold_mark_end(void);
+void hold_exit(void);
 
 /* sysfs.c */
 const char *fix_state(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Three rules for fast commits, which no kernel has
+ * Four rules for fast commits, which no kernel has
  *
  * Rule 1, hold: from the return of ext4_resize_begin() to the return of
  * ext4_resize_end() no fast commit is in flight on that filesystem and none
@@ -21,14 +21,20 @@
  * then compares s_fc_subtid with what it read at its entry, when the other had
  * begun already, perhaps without the changes that this fsync is to make durable.
  *
+ * Rule 4, successor: no fast commit of a transaction that may have followed an
+ * ineligible one. What fast commit cannot replay (setxattr, a resize...) marks the
+ * filesystem, and until the full commit of the marked transaction has ended
+ * ext4_fc_track_*() track nothing. But the next transaction begins long before that
+ * end, and fast commits of it do not have what it changed until then.
+ *
  * All are enforced at the one way into a fast commit, the entry of
- * ext4_fc_commit(journal, tid). Where rule 1 or 2 forbids it, the call becomes
+ * ext4_fc_commit(journal, tid). Where rule 1, 2 or 4 forbids it, the call becomes
  * jbd2_complete_transaction(journal, tid), a full commit, which is what
  * ext4_fc_commit() itself does where it cannot do a fast one. Where rule 3
- * applies, it is called twice. The hook looks only at state that is there anyway
- * (journal->j_flags, the table of resizes), so no flush can be missed, be it
- * before the module was loaded. (Only fsyncs that are already running at that
- * moment are past the check.)
+ * applies, it is called twice. No flush and no mark can be missed, be it before
+ * the module was loaded: a flush is seen in journal->j_flags, and rule 4 trusts a
+ * filesystem only once it has seen it. (Only fsyncs that are already running at
+ * that moment are past the check.)
  *
  * Rules 1 and 2: why nobody has to wait for tasks that are past the check
  *
@@ -92,21 +98,103 @@
  *
  *   On 5.10 rule 3 helps, but fast commit loses changes there for other reasons.
  *
+ * Rule 4: what is known of a filesystem
+ *
+ *   Let N be the running transaction, or the next if none runs. For each device
+ *   there is either nothing, then every fsync is a full commit, or a tid: N as it
+ *   was at some moment since the last mark (hold_successor()). A mark begins with
+ *   taking the tid away, and none is put there while a mark is being made.
+ *
+ *   So be m the moment of the last mark and M = N then, and f >= m that of the tid
+ *   F = N; M <= F. The mark is there until the commit of M has ended at the latest,
+ *   and M + 2 begins after that, since one transaction commits at a time. So if
+ *   changes of transaction c were not tracked, c <= M + 1 <= F + 1. An fsync of c
+ *   is then a full commit: by rule 4 if c is F or F + 1, and if c < F because c is
+ *   not running any more: its fast commit cannot start, as above.
+ *
+ *   A tid of a filesystem that was here before under the same device number does no
+ *   harm: its marks were seen too, and at worst two transactions more are full
+ *   commits. On 5.10 ext4_fc_stop_ineligible() marks too, and is not seen.
+ *
  * tests/model/fc.pml checks this, for the lock order of up to 6.15 and that of
  * 6.16 on.
- *
- * Why the hook on ext4_fc_commit() is there all the time
- *
- *   Arming it from jbd2_journal_flush() would cost nothing while nobody
- *   freezes or resizes, but means to wait for kernel-wide locks (text_mutex,
- *   ftrace_lock, CPU hotplug) under the journal barrier or on a frozen
- *   filesystem, while their owner may be in memory reclaim, waiting to start a
- *   handle on that very filesystem: a deadlock of our own making. And rule 3
- *   needs it for every fsync. What it costs is in README.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/xarray.h>
+
 #include "fix.h"
+
+/* By device number: the tid of rule 4. How many marks are being made, by its lock */
+static DEFINE_XARRAY(hold_seen);
+static int hold_marks;
+
+static dev_t hold_dev(journal_t *journal)
+{
+	struct super_block *sb = journal->j_private;
+
+	return sb->s_dev;
+}
+
+/* Does rule 4 forbid this fast commit? */
+static notrace bool hold_succeeds(journal_t *journal, tid_t tid)
+{
+	void *seen = xa_load(&hold_seen, hold_dev(journal));
+
+	return !seen || tid - (tid_t)xa_to_value(seen) <= 1;
+}
+NOKPROBE_SYMBOL(hold_succeeds);
+
+/* The same, and the next fsync knows more */
+static bool hold_successor(journal_t *journal, tid_t tid)
+{
+	transaction_t *running;
+	tid_t now;
+
+	if (!fix_successor || !hold_succeeds(journal, tid))
+		return false;
+
+	xa_lock(&hold_seen);
+	if (!hold_marks && !xa_load(&hold_seen, hold_dev(journal))) {
+		read_lock(&journal->j_state_lock);
+		running = journal->j_running_transaction;
+		now = running ? running->t_tid :
+				journal->j_transaction_sequence;
+		read_unlock(&journal->j_state_lock);
+		/* It may fail: nothing is there then, which is safe */
+		__xa_store(&hold_seen, hold_dev(journal), xa_mk_value(now),
+			   GFP_NOWAIT | __GFP_NOWARN);
+	}
+	xa_unlock(&hold_seen);
+	return true;
+}
+
+/**
+ * hold_mark_begin() - a transaction of this filesystem is about to be marked
+ * @sb: the filesystem
+ *
+ * Context: process context, until hold_mark_end().
+ */
+void hold_mark_begin(struct super_block *sb)
+{
+	xa_lock(&hold_seen);
+	hold_marks++;
+	__xa_erase(&hold_seen, sb->s_dev);
+	xa_unlock(&hold_seen);
+}
+
+void hold_mark_end(void)
+{
+	xa_lock(&hold_seen);
+	hold_marks--;
+	xa_unlock(&hold_seen);
+}
+
+/* When nothing is hooked any more */
+void hold_exit(void)
+{
+	xa_destroy(&hold_seen);
+}
 
 /**
  * hold_wanted() - does a rule forbid this fast commit?
@@ -129,7 +217,9 @@ notrace bool hold_wanted(unsigned long journal, unsigned long tid)
 	if (unlikely(flags & (JBD2_FLUSHED | JBD2_FAST_COMMIT_ONGOING)) &&
 	    (flags & JBD2_FLUSHED || fix_overlap))
 		return true;
-	return READ_ONCE(resize_nr) && resize_find(j->j_private, NULL);
+	if (READ_ONCE(resize_nr) && resize_find(j->j_private, NULL))
+		return true;
+	return fix_successor && hold_succeeds(j, tid);
 }
 NOKPROBE_SYMBOL(hold_wanted);
 
@@ -145,21 +235,26 @@ static int hold_call_fc_commit(journal_t *journal, tid_t tid)
  */
 int hold_fc_commit(journal_t *journal, tid_t tid)
 {
+	atomic_long_t *stat = NULL;
 	int err;
 
 	redirect_enter(&fix_redirects[FIX_FC_COMMIT]);
-	if (resize_find(journal->j_private, NULL)) {
-		atomic_long_inc(fix_stat(full_commits_hold));
-		err = static_call(jbd2_complete_transaction)(journal, tid);
-	} else if (READ_ONCE(journal->j_flags) & JBD2_FLUSHED) {
-		atomic_long_inc(fix_stat(full_commits_flush));
+	if (resize_find(journal->j_private, NULL))
+		stat = fix_stat(full_commits_hold);
+	else if (READ_ONCE(journal->j_flags) & JBD2_FLUSHED)
+		stat = fix_stat(full_commits_flush);
+	else if (hold_successor(journal, tid))
+		stat = fix_stat(full_commits_successor);
+
+	if (stat) {
 		err = static_call(jbd2_complete_transaction)(journal, tid);
 	} else {
-		atomic_long_inc(fix_stat(overlaps));
+		stat = fix_stat(overlaps);
 		err = hold_call_fc_commit(journal, tid);
 		if (!err)
 			err = hold_call_fc_commit(journal, tid);
 	}
+	atomic_long_inc(stat);
 	return redirect_return(err);
 }
 

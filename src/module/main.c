@@ -2,10 +2,10 @@
 /*
  * ext4_fc_resize_fix - make online resize of ext4 safe under fast commit
  *
- * mark.c is upstream's fix of two resize ioctls. hold.c enforces three rules
- * that no kernel has, for resize, flush and overlapping fsyncs. resize.c knows
- * which resizes are going on. redirect.c is how they get hold of kernel functions.
- * Here all is put in place and taken away.
+ * mark.c is upstream's fix of two resize ioctls. hold.c enforces four rules
+ * that no kernel has, for resize, flush, overlapping fsyncs and what follows an
+ * ineligible transaction. resize.c knows which resizes are going on. redirect.c
+ * is how they get hold of kernel functions. Here all is put in place and taken away.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -28,7 +28,7 @@ DEFINE_STATIC_CALL_NULL(task_work_add, task_work_add_fn);
 
 DEFINE_REDIRECT(ext4_group_extend, mark_group_extend);
 DEFINE_REDIRECT(ext4_group_add, mark_group_add);
-DEFINE_REDIRECT_WATCH(ext4_fc_mark_ineligible);
+DEFINE_REDIRECT(ext4_fc_mark_ineligible, mark_ineligible);
 DEFINE_REDIRECT(ext4_resize_begin, resize_begin);
 DEFINE_REDIRECT(ext4_resize_end, resize_end);
 DEFINE_REDIRECT(ext4_fc_commit, hold_fc_commit);
@@ -48,7 +48,7 @@ struct redirect fix_redirects[FIX_NR] = {
 	[FIX_SELFTEST] = REDIRECT_SELFTEST,
 	[FIX_TASK_WORK_ADD] = REDIRECT_CALL(task_work_add),
 	[FIX_MARK_INELIGIBLE] =
-		REDIRECT_WATCH(ext4_fc_mark_ineligible, mark_watch),
+		REDIRECT(ext4_fc_mark_ineligible, mark_ineligible, mark_wanted),
 	[FIX_RESIZE_BEGIN] = REDIRECT(ext4_resize_begin, resize_begin, NULL),
 	[FIX_RESIZE_END] = REDIRECT(ext4_resize_end, resize_end, NULL),
 	[FIX_GROUP_EXTEND] =
@@ -66,6 +66,10 @@ MODULE_PARM_DESC(hold, "1: all rules, 0: upstream's fix only");
 bool fix_overlap = true;
 module_param_named(overlap, fix_overlap, bool, 0444);
 MODULE_PARM_DESC(overlap, "0: without the overlap rule");
+
+bool fix_successor = true;
+module_param_named(successor, fix_successor, bool, 0444);
+MODULE_PARM_DESC(successor, "0: without the successor rule");
 
 bool fix_disable;
 module_param_named(disable, fix_disable, bool, 0444);
@@ -106,9 +110,9 @@ static int __init fix_init(void)
 	if (err)
 		goto remove_sysfs;
 
-	pr_info("ext4 online resize on %s (ext4 %s) is %s (hold=%d overlap=%d)\n",
+	pr_info("ext4 online resize on %s (ext4 %s) is %s (hold=%d overlap=%d successor=%d)\n",
 		init_utsname()->release, ext4->owner ? "module" : "built in",
-		fix_state(), fix_hold, fix_overlap);
+		fix_state(), fix_hold, fix_overlap, fix_successor);
 	fix_watch_begin();
 	return 0;
 
@@ -127,6 +131,7 @@ static void __exit fix_exit(void)
 
 	fix_watch_end();
 	redirect_remove(fix_redirects, fix_nr());
+	hold_exit();
 	module_put(ext4->owner);
 	pr_info("unloaded: ext4 online resize is not protected any more\n");
 }

@@ -23,9 +23,18 @@
 
 #include "fix.h"
 
+/* Rule 4 of hold.c has to know of it */
+static void mark_call(struct super_block *sb, int reason, handle_t *handle)
+{
+	hold_mark_begin(sb);
+	redirect_pass(&fix_redirects[FIX_MARK_INELIGIBLE],
+		      static_call(ext4_fc_mark_ineligible)(sb, reason, handle));
+	hold_mark_end();
+}
+
 static void mark(struct super_block *sb, atomic_long_t *marks)
 {
-	static_call(ext4_fc_mark_ineligible)(sb, EXT4_FC_REASON_RESIZE, NULL);
+	mark_call(sb, EXT4_FC_REASON_RESIZE, NULL);
 	atomic_long_inc(marks);
 }
 
@@ -69,14 +78,14 @@ int mark_group_add(struct super_block *sb, struct ext4_new_group_data *input)
 }
 
 /**
- * mark_watch() - see the kernel mark by itself
+ * mark_wanted() - see the kernel mark by itself
  * @sb: first argument of ext4_fc_mark_ineligible()
  * @reason: its second
  *
  * Context: hook, on each call of ext4_fc_mark_ineligible() from outside.
- * Return: false, the call goes on as it is.
+ * Return: whether rule 4 of hold.c is to know of it.
  */
-notrace bool mark_watch(unsigned long sb, unsigned long reason)
+notrace bool mark_wanted(unsigned long sb, unsigned long reason)
 {
 	struct resize *r;
 
@@ -85,9 +94,17 @@ notrace bool mark_watch(unsigned long sb, unsigned long reason)
 		if (r && r->marks)
 			r->kernel_marked = true;
 	}
-	return false;
+	return fix_hold && fix_successor;
 }
-NOKPROBE_SYMBOL(mark_watch);
+NOKPROBE_SYMBOL(mark_wanted);
+
+/* In place of ext4_fc_mark_ineligible() */
+int mark_ineligible(struct super_block *sb, int reason, handle_t *handle)
+{
+	redirect_enter(&fix_redirects[FIX_MARK_INELIGIBLE]);
+	mark_call(sb, reason, handle);
+	return redirect_return(0);
+}
 
 /**
  * mark_resize_end() - learn from a resize whether the kernel marks by itself

@@ -28,13 +28,12 @@
  * struct redirect - one kernel function and what is to run in its place
  * @symbol: name of the function
  * @replacement: runs in place of @symbol, with the same prototype, begins with
- *	redirect_enter() and ends with redirect_return(); NULL: nothing runs in
- *	its place
+ *	redirect_enter() and ends with redirect_return(); NULL: it is only called
  * @wanted: asked for each call from outside, with its first two arguments,
  *	whether this call is redirected; NULL: each one is. Runs in the hook, so
  *	it must not sleep, and has to be notrace and NOKPROBE_SYMBOL
  *
- * Made by REDIRECT(), REDIRECT_WATCH() or REDIRECT_CALL().
+ * Made by REDIRECT() or REDIRECT_CALL().
  */
 struct redirect {
 	const char *symbol;
@@ -75,23 +74,17 @@ struct redirect {
  * @name: the kernel function, and the static call of it
  * @to: its replacement, not static
  */
-#define DEFINE_REDIRECT(name, to)              \
-	extern const char name##__enter[];     \
-	__REDIRECT_STUB(#name "__enter", #to); \
-	DEFINE_REDIRECT_WATCH(name)
-
-/* The same for REDIRECT_WATCH() */
-#define DEFINE_REDIRECT_WATCH(name)       \
-	extern const char name##__pass[]; \
+#define DEFINE_REDIRECT(name, to)                          \
+	extern const char name##__enter[], name##__pass[]; \
+	__REDIRECT_STUB(#name "__enter", #to);             \
 	__REDIRECT_STUB(#name "__pass", STATIC_CALL_TRAMP_STR(name))
 
 #define __REDIRECT_ENTER(name) .enter = (void *)name##__enter
 #define __REDIRECT_PASS(name)  .pass = (void *)name##__pass
 #else
-#define DEFINE_REDIRECT(name, to)   struct redirect
-#define DEFINE_REDIRECT_WATCH(name) struct redirect
-#define __REDIRECT_ENTER(name)	    .enter = NULL
-#define __REDIRECT_PASS(name)	    .pass = NULL
+#define DEFINE_REDIRECT(name, to) struct redirect
+#define __REDIRECT_ENTER(name)	  .enter = NULL
+#define __REDIRECT_PASS(name)	  .pass = NULL
 #endif
 
 #define __REDIRECT(sym, name, to, want)                                        \
@@ -112,14 +105,6 @@ struct redirect {
  */
 #define REDIRECT(name, to, want) __REDIRECT(#name, name, to, want)
 
-/* A table entry: @want sees each call, none is redirected */
-#define REDIRECT_WATCH(name, want)                                            \
-	{                                                                     \
-		.symbol = #name, .wanted = want,                              \
-		.key = &STATIC_CALL_KEY(name),                                \
-		.tramp = STATIC_CALL_TRAMP_ADDR(name), __REDIRECT_PASS(name), \
-	}
-
 /* A table entry: @name is only called, by static_call(name) */
 #define REDIRECT_CALL(name)                                     \
 	{                                                       \
@@ -130,7 +115,7 @@ struct redirect {
 /* Whether anything of it is to be hooked */
 static inline bool redirect_hooks(const struct redirect *r)
 {
-	return r->replacement || r->wanted;
+	return r->replacement;
 }
 
 int redirect_find(struct redirect *redirects, int nr);
@@ -179,8 +164,7 @@ redirect_send(struct redirect *r, unsigned long arg0, unsigned long arg1)
 	/* Called by this module only, which waits for it: no reference */
 	if (r->replacement == redirect_selftest_replacement)
 		return true;
-	if (!r->replacement || !READ_ONCE(redirect_live) ||
-	    !try_module_get(THIS_MODULE))
+	if (!READ_ONCE(redirect_live) || !try_module_get(THIS_MODULE))
 		return false;
 
 	atomic_long_inc(&r->sent);

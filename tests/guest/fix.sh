@@ -61,7 +61,7 @@ is "$(cat $sys/holds) $(cat $sys/holds_failed)" "4 0" "four resizes, four holds"
 before=$(fc_stat /dev/vda commits)
 ok "write and fsync" /test/fcr write /mnt/file one
 sync
-for i in 1 2 3; do /test/fcr write /mnt/file $i >/dev/null; done
+for i in 1 2 3 4 5; do /test/fcr write /mnt/file $i >/dev/null; done
 is "$(($(fc_stat /dev/vda commits) - before > 0))" 1 "fast commits go on after the resize"
 is "$(cat $sys/full_commits_flush)" 1 "the first commit after the flush was a full one"
 

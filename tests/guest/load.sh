@@ -111,10 +111,10 @@ if [ -e "/lib/modules/$(uname -r)/kernel/fs/ext4/ext4.ko" ]; then
 	modprobe ext4
 	log >/dev/null
 	load
-	is "$(log)" "ext4 online resize on $(uname -r) (ext4 module) is protected (hold=1 overlap=1)" "one line in the log"
+	is "$(log)" "ext4 online resize on $(uname -r) (ext4 module) is protected (hold=1 overlap=1 successor=1)" "one line in the log"
 else
 	load
-	is "$(log)" "ext4 online resize on $(uname -r) (ext4 built in) is protected (hold=1 overlap=1)" "one line in the log"
+	is "$(log)" "ext4 online resize on $(uname -r) (ext4 built in) is protected (hold=1 overlap=1 successor=1)" "one line in the log"
 fi
 
 # --- state, status, parameters ---
@@ -154,10 +154,14 @@ refused "hold=maybe" "Invalid argument" "invalid for parameter" modprobe $mod ho
 refused "disable=2" "Invalid argument" "invalid for parameter" modprobe $mod disable=2
 
 load overlap=0
-is "$(log | grep -c "is protected (hold=1 overlap=0)")" 1 "one line in the log"
+is "$(log | grep -c "is protected (hold=1 overlap=0 successor=1)")" 1 "one line in the log"
 state protected
 unload
 refused "overlap=maybe" "Invalid argument" "invalid for parameter" modprobe $mod overlap=maybe
+load successor=0
+is "$(log | grep -c "is protected (hold=1 overlap=1 successor=0)")" 1 "one line in the log"
+state protected
+unload
 
 # ftrace_enabled=0 would switch hooks of ftrace off, kprobes/enabled=0 those that
 # are kprobes. Of the first the kernel is told not to: it says EBUSY

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Fast commits, full commits, a resize and a freeze of an ext4 filesystem,
- * with the three rules of src/module/hold.c.  Run by tests/model.t.
+ * with the four rules of src/module/hold.c.  Run by tests/model.t.
  *
  * Each step names what it stands for in fs/jbd2/{journal,commit,transaction}.c
  * and fs/ext4/{fast_commit,ioctl,resize,super}.c of 5.10 - 7.3.  What happens
@@ -11,12 +11,15 @@
  *                        jbd2_fc_begin_commit() to its end; else 6.16 on: only
  *                        for the snapshot in ext4_fc_perform_commit()
  *      MARK              upstream's fix: a resize marks "ineligible" when done
+ *      XATTR             one write sets an attribute, and marks
  *      NO_HOLD           without rule 1
  *      NO_FORCE_COMMIT   rule 1 without its ext4_force_commit()
  *      NO_FLUSH_RULE     without rule 2
  *      NO_OVERLAP_RULE   without rule 3
- *      WINDOW, UNTRACKED    see "Left out"
+ *      NO_SUCCESSOR_RULE    without rule 4
+ *      WINDOW            see "Left out"
  *      PATCH_1, PATCH_2, PATCH_3  the patches of doc/upstream, instead of the rules
+ *      TRACKED              all changes are tracked, as with patch 0008
  *      MARK_IN_HANDLE       instead of PATCH_2, with MARK: the resize marks its transaction,
  *                           a fast commit looks when handles have been drained
  *      ADD_GROUP            resize adds a group: a fast commit that maps its blocks
@@ -56,11 +59,6 @@
  *   has ended, and if that is the fast commit of its own fsync, which finds
  *   none under way, it is acknowledged and not recorded.  No rule here is the
  *   cure.  With WINDOW it is in.
- * - The kernel does not track what is changed while "ineligible" is set, since a
- *   full commit will follow.  But the mark of one transaction is there until
- *   its full commit has ended, and the next transaction begins before that: its
- *   changes are not tracked, and its fast commits do not have them.  No rule
- *   here is the cure.  With UNTRACKED (and MARK) it is in.
  * - 5.10's ext4_fc_cleanup(), which forgets what was changed since a full commit
  *   began; this is that of 6.1 on.
  * - Two of the three writes are to one file, so that is all of an inode that
@@ -85,6 +83,9 @@
 #ifndef WRITERS
 #define WRITERS		2
 #endif
+#if defined(MARK) && !defined(NO_SUCCESSOR_RULE)
+#define SUCCESSOR_RULE
+#endif
 
 /*
  * journal_t, ext4_sb_info; a transaction is its tid, none is 0.  Sets of
@@ -108,6 +109,12 @@ bool resizing;			/* EXT4_FLAGS_RESIZING */
 #ifdef MARK
 bool ineligible;		/* EXT4_MF_FC_INELIGIBLE */
 byte ineligible_tid;		/* s_fc_ineligible_tid */
+#endif
+#ifdef SUCCESSOR_RULE
+#define NOTHING		254	/* is there */
+#define OLD		255	/* a tid that is not counted any more */
+byte seen = OLD;		/* hold_seen, for this filesystem */
+byte marks;			/* hold_marks */
 #endif
 bool frozen;			/* sb->s_writers.frozen */
 bool held;			/* the sb is in the module's table of resizes */
@@ -207,7 +214,7 @@ inline track(w)
 {
 	d_step {
 		if
-#ifdef UNTRACKED
+#if defined(MARK) && !defined(TRACKED)
 		:: ineligible
 		:: else ->
 #else
@@ -244,6 +251,24 @@ inline fc_cleanup(tid, stays)
 		fi
 #endif
 	}
+}
+
+/*
+ * mark_call(), ext4_fc_mark_ineligible().  With a handle its transaction is the
+ * running one
+ */
+inline mark()
+{
+#ifdef SUCCESSOR_RULE
+	d_step { marks++; seen = NOTHING };
+#endif
+	d_step {
+		ineligible_tid = (running -> running : ineligible_tid);
+		ineligible = true
+	};
+#ifdef SUCCESSOR_RULE
+	marks--
+#endif
 }
 
 #ifdef WINDOW
@@ -300,6 +325,12 @@ proctype writer(byte me; byte w; byte last)
 
 next:
 	start_handle(tid);
+#ifdef XATTR
+	if
+	:: w == 0 -> mark()
+	:: else
+	fi;
+#endif
 	atomic {
 		new_blocks = new_blocks | (grown << w);
 		track(w);
@@ -317,6 +348,20 @@ next:
 	:: held -> goto complete
 	:: else
 	fi;
+#ifdef SUCCESSOR_RULE
+	if			/* hold_succeeds(), hold_successor() */
+	:: seen == NOTHING || seen == tid || seen + 1 == tid ->
+		atomic {
+			if
+			:: seen == NOTHING && marks == 0 ->
+				seen = (running -> running : next_tid)
+			:: else
+			fi
+		};
+		goto complete
+	:: else
+	fi;
+#endif
 
 #ifndef NO_OVERLAP_RULE
 	again = fast_commit;
@@ -470,6 +515,11 @@ inline journal_flush()		/* jbd2_journal_flush(), under the barrier */
 	d_step {
 		assert(!running && !committing);	/* its J_ASSERTs */
 		assert(SET(IS_LOGGED) == 7);
+#ifdef SUCCESSOR_RULE
+		seen = (seen == NOTHING -> NOTHING :
+			(seen >= committed && seen <= next_tid ->
+				seen - committed : OLD));
+#endif
 		write_tid[0] = 0;
 		write_tid[1] = 0;
 		write_tid[2] = 0;
@@ -516,10 +566,7 @@ inline resize()			/* ext4_ioctl(), EXT4_IOC_GROUP_EXTEND */
 	updates--;			/* ext4_journal_stop() */
 	/* update_backups(): takes its time */
 #ifdef MARK
-	d_step {			/* ext4_fc_mark_ineligible() */
-		ineligible_tid = (running -> running : ineligible_tid);
-		ineligible = true
-	};
+	mark();
 #endif
 	lock_updates();
 	journal_flush();

@@ -158,6 +158,7 @@ static notrace bool hook_odd(unsigned long a, unsigned long b)
 
 NOKPROBE_SYMBOL(hook_odd);
 
+/* Sees each call, wants none */
 static notrace bool hook_observe(unsigned long a, unsigned long b)
 {
 	atomic_inc(&hook_observed);
@@ -175,7 +176,7 @@ DEFINE_REDIRECT(rv_through, hook_through);
 DEFINE_REDIRECT(rv_outer, hook_outer);
 DEFINE_REDIRECT(rv_inner, hook_inner);
 DEFINE_REDIRECT(rv_filter, hook_filter);
-DEFINE_REDIRECT_WATCH(rv_observed);
+DEFINE_REDIRECT(rv_observed, hook_filter);
 DEFINE_REDIRECT(rv_many, hook_many);
 
 static struct redirect redirects[HOOK_NR] = {
@@ -188,7 +189,7 @@ static struct redirect redirects[HOOK_NR] = {
 	[HOOK_OUTER] = REDIRECT(rv_outer, hook_outer, NULL),
 	[HOOK_INNER] = REDIRECT(rv_inner, hook_inner, NULL),
 	[HOOK_FILTER] = REDIRECT(rv_filter, hook_filter, hook_odd),
-	[HOOK_OBSERVED] = REDIRECT_WATCH(rv_observed, hook_observe),
+	[HOOK_OBSERVED] = REDIRECT(rv_observed, hook_filter, hook_observe),
 	[HOOK_MANY] = REDIRECT(rv_many, hook_many, NULL),
 	[HOOK_SELFTEST] = REDIRECT_SELFTEST,
 };

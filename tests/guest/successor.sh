@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What is done while the full commit of a marked transaction runs, then fsynced: is it
+# there after a crash?
+#
+#	successor.sh kept	with the module
+#	successor.sh lost	with successor=0, the kernel alone does as badly
+# vm: --disk 1G --timeout 600 --add @REPRO/fc-race --add /usr/bin/setfattr
+# need: attr
+. /lib/test.sh
+
+dev=/dev/vda
+stat=/sys/module/ext4_fc_resize_fix/status
+modprobe ext4
+
+# What was fsynced and is gone is in $gone
+race() {
+	mke2fs -q -F -t ext4 -O fast_commit -b 4096 -J size=64 $dev || bail mke2fs
+	mount -o nodelalloc,dioread_lock $dev /mnt || bail mount
+	/test/fc-race /mnt untracked 20 >/tmp/out 2>&1 || bail "fc-race: $(cat /tmp/out)"
+	umount /mnt
+	mount $dev /mnt || bail "mount after shutdown"
+	gone=''
+	sed -n 's/^fsynced //p' /tmp/out >/tmp/names
+	while read -r name; do
+		[ -e "/mnt/$name" ] || gone="$gone $name"
+	done </tmp/names
+	umount /mnt
+	is $(($(wc -l </tmp/names) > 0)) 1 "files were fsynced"
+}
+
+case $1 in
+kept)
+	insmod /test/ext4_fc_resize_fix.ko || bail insmod
+
+	# No more than it takes: the first two transactions that are seen, and two after a mark
+	mke2fs -q -F -t ext4 -O fast_commit -b 4096 $dev || bail mke2fs
+	mount -o commit=1000 $dev /mnt || bail mount
+	/test/fcr write /mnt/a a >/dev/null # the flush rule's
+	how=''
+	for n in 1 2 3 4 5 6 7 8; do
+		[ $n != 5 ] || /test/setfattr -n user.a -v b /mnt/a
+		before=$(cat $stat/full_commits_successor)
+		/test/fcr write /mnt/a$n a >/dev/null
+		how="$how $(($(cat $stat/full_commits_successor) - before))"
+	done
+	is "$how" " 1 1 0 0 1 1 0 0" "full commits of eight fsyncs, before the fifth a mark"
+	umount /mnt
+
+	for n in 1 2 3; do
+		race
+		is "$gone" "" "race $n: all of them are there"
+	done
+	;;
+lost)
+	insmod /test/ext4_fc_resize_fix.ko successor=0 || bail insmod
+	race
+	is "${gone:+some are gone}" "some are gone" "without the rule"
+	note "gone:$gone"
+	is "$(cat $stat/full_commits_successor)" 0 "no full commits by the rule"
+	;;
+esac
+finish

@@ -83,11 +83,11 @@ DECLARE_STATIC_CALL(task_work_add, task_work_add_fn);
  * 94d095ffa0e1 ("ftrace: abstract DYNAMIC_FTRACE_WITH_ARGS accesses").
  */
 #ifdef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
-#define COMPAT_FTRACE_FLAGS   0
+#define COMPAT_FTRACE_FLAGS 0
 #define compat_pt_regs(fregs) (&(fregs)->regs)
 #else
-#define COMPAT_FTRACE_FLAGS   FTRACE_OPS_FL_SAVE_REGS
-#define ftrace_regs	      pt_regs
+#define COMPAT_FTRACE_FLAGS FTRACE_OPS_FL_SAVE_REGS
+#define ftrace_regs pt_regs
 #define compat_pt_regs(fregs) (fregs)
 #endif
 

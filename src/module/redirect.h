@@ -80,11 +80,11 @@ struct redirect {
 	__REDIRECT_STUB(#name "__pass", STATIC_CALL_TRAMP_STR(name))
 
 #define __REDIRECT_ENTER(name) .enter = (void *)name##__enter
-#define __REDIRECT_PASS(name)  .pass = (void *)name##__pass
+#define __REDIRECT_PASS(name) .pass = (void *)name##__pass
 #else
 #define DEFINE_REDIRECT(name, to) struct redirect
-#define __REDIRECT_ENTER(name)	  .enter = NULL
-#define __REDIRECT_PASS(name)	  .pass = NULL
+#define __REDIRECT_ENTER(name) .enter = NULL
+#define __REDIRECT_PASS(name) .pass = NULL
 #endif
 
 #define __REDIRECT(sym, name, to, want)                                        \

@@ -55,7 +55,7 @@ static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 
 /* For each counter its file, in the same order */
 #define FIX_STAT_ATTR(name) __ATTR(name, 0444, stat_show, NULL),
-#define FIX_STAT_ATTRS	    FIX_STATS(FIX_STAT_ATTR)
+#define FIX_STAT_ATTRS FIX_STATS(FIX_STAT_ATTR)
 static struct kobj_attribute stat_attrs[] = { FIX_STAT_ATTRS };
 
 static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,

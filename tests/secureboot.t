@@ -11,13 +11,14 @@
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=firmware.sh
+. "$top/tests/firmware.sh"
 
 id=${1:-7-cloud}
 name=ext4_fc_resize_fix
-need ovmf sbsigntool openssl python3-cryptography python3-pefile
+need sbsigntool openssl
 read -r module fcr < <("$top/scripts/test" --prepare "$id")
 kernel=$("$top/scripts/kernel" dir "$id")
-firmware=$("$top/scripts/kernel" backport python3-virt-firmware)
 work=$(scratch secureboot)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
@@ -30,11 +31,7 @@ for key in test stranger; do
 	mkdir "$work/$key"
 	"$kernel/build/scripts/sign-file" sha256 "$work/$key.key" "$work/$key.pem" "$module" "$work/$key/$name.ko"
 done
-owner=11111111-2222-3333-4444-123456789abc
-PYTHONPATH=$firmware/usr/lib/python3/dist-packages /usr/bin/python3 "$firmware/usr/bin/virt-fw-vars" \
-	-i /usr/share/OVMF/OVMF_VARS_4M.ms.fd -o "$work/vars" \
-	--add-db $owner "$work/debian.pem" --add-db $owner "$work/test.pem" >"$work/said" 2>&1 ||
-	die "virt-fw-vars: $(tail -n 1 "$work/said")"
+firmware "$microsoft" "$work/vars" --add-db "$owner" "$work/debian.pem" --add-db "$owner" "$work/test.pem"
 
 status=0
 "$top/scripts/vm" --name "secureboot@$id" --secure-boot "$work/vars" --disk 64M --timeout 300 \

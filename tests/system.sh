@@ -54,9 +54,11 @@ vm_() {
 
 	"$top/scripts/vm" --kernel "$work/vmlinuz" --initrd "$work/initrd" \
 		--name "$(basename "$0" .t)-$suite-$step" "$@" >"$work/out" || status=$?
-	results <"$work/out"
+	# Not what the firmware says there
+	grep -aE '^((not )?ok |#|Bail)' "$work/out" >"$work/tap" || :
+	results <"$work/tap"
 	# The shell's own status of failed tests is 1, and they have been counted
-	if [ $status != 0 ] && ! grep -q '^not ok' "$work/out"; then
+	if [ $status != 0 ] && ! grep -q '^not ok' "$work/tap"; then
 		failed=$((failed + 1)) count=$((count + 1))
 		echo "not ok $count - $suite, $step: the VM runs to its end, its log is clean"
 	fi

@@ -3,13 +3,15 @@
 #
 # Installed by deb, through a kernel upgrade, in a whole Debian (systemd, apt,
 # dkms) on a disk in a VM: tests/guest/upgrade.sh says what is done in each boot.
+# Then with Secure Boot: OVMF with Microsoft's keys, Debian's shim, grub and kernel,
+# first without the key of DKMS, which is enrolled then as MokManager would do it.
 #
 #   tests/upgrade.t [SUITE...]      bookworm and trixie
 #
 # Three kernels of the suite's own: A, B with headers, newer, and C, which has
 # no headers. apt gets them from a repository on a second disk. The boot loader is
-# QEMU: it boots kernel and initramfs out of the disk's /boot, and which one is
-# next is chosen here.
+# QEMU, or shim and grub on a disk of their own: kernel and initramfs come out of the
+# disk's /boot, and which one is next is chosen here.
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
@@ -21,15 +23,17 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 
 # shellcheck source=system.sh
 . "$top/tests/system.sh"
+# shellcheck source=firmware.sh
+. "$top/tests/firmware.sh"
 
 packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,dkms,gcc,make,openssl,mokutil
 packages+=,libc6-dev,${cli_libraries// /,},libkmod2,libext2fs2,libjson-c5
 packages+=,fio,gnuplot-nox,binutils,xz-utils # of make bench-host
 
 # make_system SUITE DIR: disk (the root filesystem with kernel A), repo/ (the
-# packages of B and C), kernels (their names)
+# packages of B and C), kernels (their names), shim/ (it and grub, unpacked)
 make_system() {
-	local suite=$1 root=$2/root a b c
+	local suite=$1 root=$2/root a b c package
 
 	mkdir "$2"
 	make_root "$suite" "$root" "$packages"
@@ -52,6 +56,9 @@ make_system() {
 	done
 	mkdir "$2/repo"
 	mv "$root"/var/cache/apt/archives/*.deb "$2/repo"
+	in_root sh -c 'cd /tmp && apt-get download shim-signed shim-helpers-amd64-signed grub-efi-amd64-signed' >&2
+	for package in "$root"/tmp/*.deb; do dpkg-deb -x "$package" "$2/shim"; done
+	rm "$root"/tmp/*.deb
 
 	echo 'deb [trusted=yes] file:/repo ./' >"$root/etc/apt/sources.list"
 	rm -rf "$root"/var/lib/apt/lists/*
@@ -72,7 +79,8 @@ make_system() {
 	rm -rf --one-file-system "$root"
 }
 
-# boot KERNEL STEP [WORDS]: it, with what is in /boot
+# boot KERNEL STEP [WORDS]: it, with what is in /boot; with Secure Boot if $secure_boot says so
+secure_boot=()
 boot() {
 	local kernel=$1 step=$2 vmlinuz
 
@@ -85,14 +93,21 @@ boot() {
 		die "$suite: kernel $kernel is not in the disk's /boot"
 	fi
 	say "$suite: boot into $kernel for: $step"
-	vm_ "$step" --disk "$work/disk" --disk "$work/repo" --mem 2G --timeout 2400 \
+	vm_ "$step" "${secure_boot[@]}" --disk "$work/disk" --disk "$work/repo" --mem 2G --timeout 2400 \
 		--append "root=/dev/vda rw step=$step systemd.show_status=0 ${3-}"
 	rm -f "$work/vmlinuz" "$work/initrd"
 }
 
+# enroll: the key that DKMS has made on the disk
+enroll() {
+	debugfs -R "dump /var/lib/dkms/mok.pub $work/mok.der" "$work/disk" 2>/dev/null
+	openssl x509 -inform DER -in "$work/mok.der" -out "$work/mok.pem"
+	firmware "$work/vars" "$work/vars" --add-mok "$owner" "$work/mok.pem"
+}
+
 fresh_disk() { cp --sparse=always --reflink=auto "$system/disk" "$work/disk"; }
 
-need mmdebstrap debian-archive-keyring e2fsprogs apt-utils
+need mmdebstrap debian-archive-keyring e2fsprogs apt-utils openssl
 debs=$("$top/scripts/package" deb)
 for suite in $suites; do
 	system=$cache/system/$suite.$({ declare -f make_root make_system; echo "$packages"; } | cksum | cut -d' ' -f1)
@@ -114,6 +129,7 @@ for suite in $suites; do
 	cp "$top/tests/guest/upgrade.sh" "$work/files"
 	cat >"$work/files/run" <<-END
 		stty -opost </dev/ttyS1
+		echo >/dev/ttyS1 # after what the firmware says there
 		step=\$(sed 's/.*step=\([^ ]*\).*/\1/' /proc/cmdline)
 		cd /root
 		sh /repo/upgrade.sh "\$step" $a $b $c >/dev/ttyS1 2>&1
@@ -133,6 +149,15 @@ for suite in $suites; do
 
 	fresh_disk
 	boot "$a" make-install
+
+	fresh_disk
+	firmware "$microsoft" "$work/vars"
+	secure_boot=(--secure-boot "$work/vars" --shim "$system/shim")
+	boot "$a" without-key
+	boot "$a" key-not-confirmed
+	enroll
+	boot "$a" key-enrolled
+	secure_boot=()
 done
 echo "1..$count"
 [ $failed = 0 ]

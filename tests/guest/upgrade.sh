@@ -60,6 +60,14 @@ nothing_left() {
 
 purge() { ok "apt-get purge" apt-get -y purge $cli $cli-dkms; }
 
+# verdict: of make install, the last thing it has said
+verdict() {
+	case $(printf '%s\n' "$said" | tail -n 1) in
+	*'now: protected'*'the self-test has passed') pass "the last line is the verdict" ;;
+	*) fail "the last line is the verdict" "$said" ;;
+	esac
+}
+
 make_() { make --no-print-directory -C /root/src "$1"; }
 
 # In a container, whose process 1 sees the same /, and which may do anything
@@ -150,19 +158,57 @@ measured() {
 	ok "it has put all back then, too" diff /root/before-bench /root/after-bench
 }
 
+import='mokutil --import /var/lib/dkms/mok.pub, reboot'
+
+locked_down() { is "$(sed 's/.*\[\(.*\)\].*/\1/' /sys/kernel/security/lockdown)" integrity "the kernel is locked down"; }
+
+# refused NAME: by the kernel, for its key; the command knows what helps
+refused() {
+	is "$(state)" "not loaded" "$1: it is not loaded"
+	says "$1: check" 2 "EXPOSED: / has fast_commit, the module is not loaded, Secure Boot does not know its key (DKMS module signing key): $import" $cli check
+	says "$1: status" 0 "Secure Boot does not know its key (DKMS module signing key): $import" $cli status
+}
+
+without_key() {
+	locked_down
+	cp -r /repo/src /root/src
+	files >/root/before
+	refuses "the key that DKMS signs with is not enrolled: $import" "make install says what helps" make_ install
+	files >/root/after
+	ok "nothing is left behind by that" diff /root/before /root/after
+
+	ok "apt-get update" apt-get update
+	says "apt-get install" 0 "not protected now: the kernel refuses the key of DKMS (Secure Boot): $import" \
+		apt-get -y install $cli-dkms $cli
+	refused "installed"
+	mokutil --generate-hash=secret >/root/hash
+	ok "mokutil --import" mokutil --hash-file /root/hash --import /var/lib/dkms/mok.pub
+	says "scripts/module" 0 "it waits to be enrolled: reboot" /root/src/scripts/module key
+}
+
+# MokManager has waited for somebody to press a key
+key_not_confirmed() {
+	locked_down
+	refused "at boot"
+	is "$(systemctl list-units --failed --plain --no-legend)" "" "no unit has failed"
+	says "scripts/module" 0 "$import" /root/src/scripts/module key
+}
+
+key_enrolled() {
+	locked_down
+	protects "loaded at boot"
+	is "$(cat /sys/module/$module/taint)" O "it is out of tree, and its signature is good"
+	purge
+	is "$(state)" "not loaded" "it is not loaded any more"
+	ok "make install" make_ install
+	hash -r # the command is elsewhere now
+	verdict
+	protects "it is loaded"
+}
+
 make_install() {
 	cp -r /repo/src /root/src
 	files >/root/before
-
-	# Secure Boot, as mokutil sees it
-	mount -t tmpfs tmpfs /sys/firmware
-	mkdir -p /sys/firmware/efi/efivars
-	printf '\6\0\0\0\1' >/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
-	refuses "mokutil --import /var/lib/dkms/mok.pub, reboot" "Secure Boot, the key is not enrolled: make install says what helps" \
-		env EFIVARFS_PATH=/sys/firmware/efi/efivars/ make --no-print-directory -C /root/src install
-	umount /sys/firmware
-	files >/root/after
-	ok "nothing is left behind by that" diff /root/before /root/after
 
 	echo 0 >/proc/sys/kernel/ftrace_enabled
 	refuses "hooks are off" "make install where it cannot load says why" make_ install
@@ -172,10 +218,7 @@ make_install() {
 	ok "nothing is left behind by that" diff /root/before /root/after
 
 	ok "make install" make_ install
-	case $(printf '%s\n' "$said" | tail -n 1) in
-	*'now: protected'*'the self-test has passed') pass "the last line is the verdict" ;;
-	*) fail "the last line is the verdict" "$said" ;;
-	esac
+	verdict
 	protects "it is loaded"
 	ok "make install again" make_ install
 	measured

@@ -8,14 +8,16 @@
 #
 # The negative is that the calls get where they are meant to: each errno and
 # each complaint of ext4 is found among the answers.
+#
+#	FCR=fcr		the 64 bit program alone
 # vm: --disk 100M --disk 224M --timeout 300
 . /lib/test.sh
 
 # answers: those of the calls, then ext4's lines about them
 answers() {
 	dmesg -c >/dev/null
-	for fcr in fcr fcr32; do
-		/test/$fcr bad /mnt "$dev" 2>&1 | sed "s/^/$fcr: /"
+	for fcr in ${FCR-fcr fcr32}; do
+		"/test/$fcr" bad /mnt "$dev" 2>&1 | sed "s/^/$fcr: /"
 	done
 	dmesg -c | sed -n 's/^.*\] EXT4-fs/EXT4-fs/p'
 }

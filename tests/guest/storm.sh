@@ -27,6 +27,11 @@ hung=0
 progress=0
 trap 'hung=1' USR1
 watchdog() {
+	watch &
+	# shellcheck disable=SC2064 # this one
+	trap "kill $!" EXIT
+}
+watch() {
 	last='' age=0
 	while sleep 1; do
 		now=$(cat /tmp/progress)
@@ -120,7 +125,7 @@ if [ "$1" = without ]; then
 	begin -b 4096 /dev/vda 8192
 	fill
 	echo 0 >/tmp/progress
-	watchdog &
+	watchdog
 	storm_begin 4 append
 	STEPS=400 steps=0
 	while [ $steps -lt $STEPS ] && [ $hung = 0 ]; do
@@ -137,7 +142,7 @@ fi
 echo $limit >/proc/sys/kernel/hung_task_timeout_secs
 [ "$1" != with ] || ok "modprobe" modprobe ext4_fc_resize_fix
 echo 0 >/tmp/progress
-watchdog &
+watchdog
 
 begin -b 4096 /dev/vda 10240
 storm_begin 4 over

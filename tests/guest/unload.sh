@@ -11,6 +11,7 @@
 
 mod=ext4_fc_resize_fix
 rounds=${1:-500}
+if command -v busybox >/dev/null; then rmmod='busybox rmmod'; else rmmod=rmmod; fi
 
 modprobe ext4
 mkdir /resized /other
@@ -64,10 +65,11 @@ round=0 busy=0
 while [ $round -lt "$rounds" ] || { [ $busy = 0 ] && [ $round -lt 1000 ]; }; do
 	said=$(modprobe $mod 2>&1) || { fail "round $round: modprobe" "$said"; break; }
 	sleep 0.$((round % 5))
-	# busybox' does not ask the reference count first, it leaves that to the kernel
-	until said=$(busybox rmmod $mod 2>&1); do
+	# busybox' does not ask the reference count first, it leaves that to the kernel;
+	# scripts/try has only kmod's
+	until said=$($rmmod $mod 2>&1); do
 		case $said in
-		*"temporarily unavailable"*) busy=$((busy + 1)) ;;
+		*"temporarily unavailable"* | *"is in use"*) busy=$((busy + 1)) ;;
 		*) fail "round $round: rmmod" "$said"; break 2 ;;
 		esac
 	done

@@ -8,6 +8,7 @@ help:
 	@echo "make demo            see it work in a VM, in minutes; leaves this machine's kernel alone"
 	@echo "make demo-hang       a resize beside fsyncs, without the module and with it"
 	@echo "make demo-lost-fsync a power cut after a resize, without the module and with it"
+	@echo "make try             try it on this machine's own kernel, in a VM: a verdict in one line"
 	@echo "make deb, make rpm   packages, in dist/"
 	@echo "make dist            a tarball, in dist/"
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
@@ -84,4 +85,4 @@ bench-host:
 lint:
 	@scripts/lint
 
-.PHONY: help module cli clean install uninstall sign deb rpm dist demo demo-hang demo-lost-fsync check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint
+.PHONY: help module cli clean install uninstall sign deb rpm dist demo demo-hang demo-lost-fsync try check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint

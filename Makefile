@@ -67,6 +67,9 @@ demo:
 demo-hang demo-lost-fsync:
 	@scripts/demo $(@:demo-%=%)
 
+try:
+	@scripts/try $(KERNEL)
+
 check:
 	@scripts/check
 

@@ -12,7 +12,7 @@
 #include "../module/stats.h"
 #include "parse.h"
 
-#define MODULE	"ext4_fc_resize_fix"
+#define MODULE "ext4_fc_resize_fix"
 #define COMMAND "ext4-fc-resize-fix"
 
 /* What selftest has found out since boot */

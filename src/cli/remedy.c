@@ -178,7 +178,7 @@ void remedy_reload(FILE *to, const char *parameter)
 			parameter);
 }
 
-#define ENFORCE	 "/sys/module/module/parameters/sig_enforce"
+#define ENFORCE "/sys/module/module/parameters/sig_enforce"
 #define LOCKDOWN "/sys/kernel/security/lockdown"
 #define SECURE_BOOT \
 	"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -235,7 +235,7 @@ static bool knows_key(const char *signer)
 }
 
 #define UBUNTU_KEY "/var/lib/shim-signed/mok/MOK.der"
-#define DKMS_KEY   "/var/lib/dkms/mok.pub"
+#define DKMS_KEY "/var/lib/dkms/mok.pub"
 #define ENROL \
 	", Secure Boot does not know its key (%s): mokutil --import %s, reboot and confirm"
 #define NO_UEFI \

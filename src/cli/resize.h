@@ -20,7 +20,7 @@ struct group_input {
 };
 
 #define IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
-#define IOC_GROUP_ADD	 _IOW('f', 8, struct group_input)
-#define IOC_RESIZE_FS	 _IOW('f', 16, uint64_t)
+#define IOC_GROUP_ADD _IOW('f', 8, struct group_input)
+#define IOC_RESIZE_FS _IOW('f', 16, uint64_t)
 
 #endif

@@ -34,14 +34,14 @@
  * third is added. It is the first without a backup of the superblock, so that
  * its bitmaps and its inode table are at its very beginning.
  */
-#define GROUP	 8192
-#define BEGIN	 "12289"
-#define TWO	 (1 + 2 * GROUP)
-#define THREE	 (1 + 3 * GROUP)
+#define GROUP 8192
+#define BEGIN "12289"
+#define TWO (1 + 2 * GROUP)
+#define THREE (1 + 3 * GROUP)
 #define FEATURES "none,has_journal,extent,sparse_super,fast_commit"
 
-#define TMP    "/tmp"
-#define IMAGE  TMP "/image"
+#define TMP "/tmp"
+#define IMAGE TMP "/image"
 #define TARGET TMP "/mnt"
 
 /* What one resize did */

@@ -155,7 +155,7 @@ static void test_headers(void **unused)
 #define KEY(type, name) \
 	"0a1b2c3d I------ 1 perm 1f030000 0 0 " type " " name "\n"
 #define DKMS_KEY "DKMS module signing key"
-#define OUR_KEY	 KEY("asymmetri", "Acme: " DKMS_KEY ": 12ab: X509.rsa []")
+#define OUR_KEY KEY("asymmetri", "Acme: " DKMS_KEY ": 12ab: X509.rsa []")
 
 static void test_key(void **unused)
 {
@@ -507,9 +507,9 @@ static void helps(struct kernel *k, const char *want)
 	assert_string_equal(text, want);
 }
 
-#define NOT_LOADED  "the module is not loaded"
-#define MODPROBE    NOT_LOADED ": modprobe " MODULE
-#define EFIVARS	    "/sys/firmware/efi/efivars/"
+#define NOT_LOADED "the module is not loaded"
+#define MODPROBE NOT_LOADED ": modprobe " MODULE
+#define EFIVARS "/sys/firmware/efi/efivars/"
 #define SECURE_BOOT "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 /* The same where the module is there, of which libkmod reads what is put here */

@@ -13,17 +13,17 @@
  * resized up to the partition's end, and one for the marks. Both are in one
  * log of writes.
  */
-#define SECTOR	    512
-#define MIB	    (1024 * 1024)
-#define FS_START    MIB
-#define FS_SIZE	    (24 * MIB)
+#define SECTOR 512
+#define MIB (1024 * 1024)
+#define FS_START MIB
+#define FS_SIZE (24 * MIB)
 #define MARKS_START (FS_START + FS_SIZE)
-#define MARKS_SIZE  MIB
-#define DISK_SIZE   (MARKS_START + MARKS_SIZE)
+#define MARKS_SIZE MIB
+#define DISK_SIZE (MARKS_START + MARKS_SIZE)
 
-#define WRITERS	  2
+#define WRITERS 2
 #define MAX_FILES 4096
-#define MAX_NAME  256
+#define MAX_NAME 256
 /* So few that all extents of a file are in its inode: see fill_up() */
 #define SLOTS 4
 

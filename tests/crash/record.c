@@ -49,9 +49,9 @@
 #include "../../src/cli/resize.h"
 #include "crash.h"
 
-#define DIR_NAMES     600
-#define KEPT	      8
-#define SYNC_EVERY    100
+#define DIR_NAMES 600
+#define KEPT 8
+#define SYNC_EVERY 100
 #define HUNG_AFTER_MS 10000
 
 static const char *mnt;

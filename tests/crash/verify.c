@@ -46,9 +46,9 @@
 
 /* --- the log: Documentation/admin-guide/device-mapper/log-writes.rst --- */
 
-#define LOG_MAGIC   0x6a736677736872ULL
-#define LOG_FLUSH   1
-#define LOG_FUA	    2
+#define LOG_MAGIC 0x6a736677736872ULL
+#define LOG_FLUSH 1
+#define LOG_FUA 2
 #define LOG_DISCARD 4
 
 struct log_super {

@@ -26,7 +26,7 @@
 
 #include "../../src/cli/resize.h"
 
-#define BLOCK  4096
+#define BLOCK 4096
 #define BLOCKS 256
 
 static void die(const char *what)

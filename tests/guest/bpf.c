@@ -27,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MODULE	     "ext4"
+#define MODULE "ext4"
 #define PROGRAMS_MAX 32
 
 static int die(const char *what)

@@ -40,7 +40,7 @@
 
 /* fs/ext4/ext4.h; some kernels have them in a uapi header */
 #define IOC_CHECKPOINT _IOW('f', 43, uint32_t)
-#define IOC_SHUTDOWN   _IOR('X', 125, uint32_t)
+#define IOC_SHUTDOWN _IOR('X', 125, uint32_t)
 
 static int die(const char *what)
 {

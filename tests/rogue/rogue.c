@@ -14,7 +14,7 @@
 
 /* d19ad0775dcd ("ftrace: Have the callbacks receive a struct ftrace_regs instead of pt_regs") */
 #ifndef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
-#define ftrace_regs	       pt_regs
+#define ftrace_regs pt_regs
 #define ftrace_get_regs(fregs) (fregs)
 #endif
 

@@ -37,15 +37,15 @@
 #include <unistd.h>
 
 #define EXT4_IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
-#define EXT4_IOC_RESIZE_FS    _IOW('f', 16, unsigned long long)
-#define EXT4_IOC_SHUTDOWN     _IOR('X', 125, unsigned int)
-#define NOLOGFLUSH	      2
+#define EXT4_IOC_RESIZE_FS _IOW('f', 16, unsigned long long)
+#define EXT4_IOC_SHUTDOWN _IOR('X', 125, unsigned int)
+#define NOLOGFLUSH 2
 
-#define BSIZE  1024
-#define GROUP  512 /* blocks in a group */
+#define BSIZE 1024
+#define GROUP 512 /* blocks in a group */
 #define BLOCKS (1 + 1000 * GROUP)
-#define EXTRA  200 /* that of the last group for "extend" */
-#define STEP   8
+#define EXTRA 200 /* that of the last group for "extend" */
+#define STEP 8
 
 #define MKE2FS \
 	"mke2fs -q -F -t ext4 -b 1024 -g 512 -m 0 -i 65536 -J size=16 -O fast_commit,^sparse_super,^resize_inode,^64bit %s %lu"

@@ -29,13 +29,13 @@
 #include <unistd.h>
 
 #define EXT4_IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
-#define EXT4_IOC_CHECKPOINT   _IOW('f', 43, unsigned int)
+#define EXT4_IOC_CHECKPOINT _IOW('f', 43, unsigned int)
 
 #define THREADS 4
-#define CALLS	300
-#define BLOCKS	8192 /* as the filesystem was made */
-#define STEP	64
-#define LIMIT	20
+#define CALLS 300
+#define BLOCKS 8192 /* as the filesystem was made */
+#define STEP 64
+#define LIMIT 20
 
 static const char *mnt;
 static int checkpoint, chattr;

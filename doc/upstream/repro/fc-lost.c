@@ -32,9 +32,9 @@
 #include <unistd.h>
 
 #define EXT4_IOC_GROUP_EXTEND _IOW('f', 7, unsigned long)
-#define EXT4_IOC_CHECKPOINT   _IOW('f', 43, unsigned int)
-#define EXT4_IOC_SHUTDOWN     _IOR('X', 125, unsigned int)
-#define NOLOGFLUSH	      2
+#define EXT4_IOC_CHECKPOINT _IOW('f', 43, unsigned int)
+#define EXT4_IOC_SHUTDOWN _IOR('X', 125, unsigned int)
+#define NOLOGFLUSH 2
 
 #define BLOCKS 20000UL /* as the filesystem was made */
 

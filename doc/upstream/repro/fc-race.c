@@ -42,10 +42,10 @@
 #include <unistd.h>
 
 #define EXT4_IOC_SHUTDOWN _IOR('X', 125, unsigned int)
-#define NOLOGFLUSH	  2
+#define NOLOGFLUSH 2
 
 #define FILES 4000
-#define LAST  10 /* of the files are fsynced */
+#define LAST 10 /* of the files are fsynced */
 
 static int dir, megabytes = 64;
 static atomic_int begun, done;

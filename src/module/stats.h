@@ -3,7 +3,7 @@
  * The counters, in /sys/module/ext4_fc_resize_fix/status/
  *
  * The one list of them: the command, src/cli, has it from here as well.
- * README.md says what each counts.
+ * doc/module.md says what each counts.
  */
 #ifndef EXT4_FC_RESIZE_FIX_STATS_H
 #define EXT4_FC_RESIZE_FIX_STATS_H

@@ -28,7 +28,7 @@ static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
  * do.
  *
  * Context: may sleep.
- * Return: one of the words that README.md explains, a constant string.
+ * Return: one of the words that doc/module.md explains, a constant string.
  */
 const char *fix_state(void)
 {

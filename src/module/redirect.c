@@ -170,7 +170,7 @@ unsigned long redirect_missed(struct redirect *redirects, int nr)
 }
 
 /**
- * redirect_lost() - the same without those that are on their way
+ * redirect_lost() - the same without those that are under way
  * @redirects: the functions
  * @nr: how many
  *

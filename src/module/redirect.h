@@ -56,7 +56,7 @@ struct redirect {
 /*
  * What the hook makes of the instruction pointer another tracer may call by an
  * indirect call (a bpf trampoline that has to share the function does). With IBT
- * that needs an ENDBR, which there is neither behind the entry of a function nor,
+ * that needs an ENDBR, which there is neither after the entry of a function nor,
  * with FineIBT, at its beginning. Hence these: an ENDBR and a direct jump.
  */
 #define __REDIRECT_STUB(stub, target)                \
@@ -180,7 +180,7 @@ redirect_send(struct redirect *r, unsigned long arg0, unsigned long arg1)
  * Return: what @call returned.
  */
 #ifdef REDIRECT_FTRACE
-/* It goes to where the hook is behind it already */
+/* It goes past the hook */
 #define redirect_pass(r, call) ((void)(r), (call))
 #else
 /* A call of the original by its replacement, on the caller's stack */

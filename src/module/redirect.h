@@ -56,7 +56,7 @@ struct redirect {
 /*
  * What the hook makes of the instruction pointer another tracer may call by an
  * indirect call (a bpf trampoline that has to share the function does). With IBT
- * that needs an ENDBR, which there is neither after the entry of a function nor,
+ * that needs an ENDBR, which there is neither past the entry of a function nor,
  * with FineIBT, at its beginning. Hence these: an ENDBR and a direct jump.
  */
 #define __REDIRECT_STUB(stub, target)                \

@@ -11,7 +11,7 @@
  * 00963a2e75a8 ("bpf: Support bpf_trampoline on functions with IPMODIFY (e.g.
  * livepatch)"); before, it fails with EBUSY if there is one).
  *
- * The replacement calls the original after its call of ftrace, where no hook
+ * The replacement calls the original past its call of ftrace, where no hook
  * is: nobody has to tell that call from one from outside, and other tracers
  * see a call once.
  */

@@ -121,51 +121,88 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/xarray.h>
+#include <linux/hashtable.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "fix.h"
 
-/* By device number: the tid of rule 4. How many marks are being made, by its lock */
-static DEFINE_XARRAY(hold_seen);
+/* What rule 4 knows of a filesystem: one for each device that was ever fsynced */
+struct hold_device {
+	struct hlist_node node;
+	dev_t dev;
+	u64 seen; /* a tid, and HOLD_SEEN; or 0, nothing */
+};
+
+#define HOLD_SEEN BIT_ULL(32)
+
+/* Changed under the lock, read without it: what is there stays until hold_exit() */
+static DEFINE_HASHTABLE(hold_devices, 6);
+static DEFINE_SPINLOCK(hold_lock);
+/* How many marks are being made */
 static int hold_marks;
 
-static dev_t hold_dev(journal_t *journal)
+static notrace struct hold_device *hold_find(dev_t dev)
+{
+	struct hold_device *d;
+
+	hash_for_each_possible_rcu(hold_devices, d, node, dev, true)
+		if (d->dev == dev)
+			return d;
+	return NULL;
+}
+NOKPROBE_SYMBOL(hold_find);
+
+static notrace dev_t hold_dev(journal_t *journal)
 {
 	struct super_block *sb = journal->j_private;
 
 	return sb->s_dev;
 }
+NOKPROBE_SYMBOL(hold_dev);
 
 /* Does rule 4 forbid this fast commit? */
 static notrace bool hold_succeeds(journal_t *journal, tid_t tid)
 {
-	void *seen = xa_load(&hold_seen, hold_dev(journal));
+	struct hold_device *d = hold_find(hold_dev(journal));
+	u64 seen = d ? READ_ONCE(d->seen) : 0;
 
-	return !seen || tid - (tid_t)xa_to_value(seen) <= 1;
+	return !seen || tid - (tid_t)seen <= 1;
 }
 NOKPROBE_SYMBOL(hold_succeeds);
 
-/* The same, and the next fsync knows more */
+/* The same, and if nothing was known there is something for the next fsync */
 static bool hold_successor(journal_t *journal, tid_t tid)
 {
+	struct hold_device *d, *new = NULL;
+	dev_t dev = hold_dev(journal);
 	transaction_t *running;
 	tid_t now;
 
 	if (!fix_successor || !hold_succeeds(journal, tid))
 		return false;
 
-	xa_lock(&hold_seen);
-	if (!hold_marks && !xa_load(&hold_seen, hold_dev(journal))) {
+	/* Without memory nothing stays known, which is safe */
+	if (!hold_find(dev))
+		new = kzalloc(sizeof(*new), GFP_NOFS);
+	spin_lock(&hold_lock);
+	d = hold_find(dev);
+	if (!d && new) {
+		d = new;
+		new = NULL;
+		d->dev = dev;
+		hash_add_rcu(hold_devices, &d->node, dev);
+	}
+	if (d && !d->seen && !hold_marks) {
 		read_lock(&journal->j_state_lock);
 		running = journal->j_running_transaction;
 		now = running ? running->t_tid :
 				journal->j_transaction_sequence;
 		read_unlock(&journal->j_state_lock);
-		/* It may fail: nothing is there then, which is safe */
-		__xa_store(&hold_seen, hold_dev(journal), xa_mk_value(now),
-			   GFP_NOWAIT | __GFP_NOWARN);
+		WRITE_ONCE(d->seen, HOLD_SEEN | now);
 	}
-	xa_unlock(&hold_seen);
+	spin_unlock(&hold_lock);
+	kfree(new);
 	return true;
 }
 
@@ -177,23 +214,32 @@ static bool hold_successor(journal_t *journal, tid_t tid)
  */
 void hold_mark_begin(struct super_block *sb)
 {
-	xa_lock(&hold_seen);
+	struct hold_device *d;
+
+	spin_lock(&hold_lock);
 	hold_marks++;
-	__xa_erase(&hold_seen, sb->s_dev);
-	xa_unlock(&hold_seen);
+	d = hold_find(sb->s_dev);
+	if (d)
+		WRITE_ONCE(d->seen, 0);
+	spin_unlock(&hold_lock);
 }
 
 void hold_mark_end(void)
 {
-	xa_lock(&hold_seen);
+	spin_lock(&hold_lock);
 	hold_marks--;
-	xa_unlock(&hold_seen);
+	spin_unlock(&hold_lock);
 }
 
 /* When nothing is hooked any more */
 void hold_exit(void)
 {
-	xa_destroy(&hold_seen);
+	struct hold_device *d;
+	struct hlist_node *next;
+	int bucket;
+
+	hash_for_each_safe(hold_devices, bucket, next, d, node)
+		kfree(d);
 }
 
 /**

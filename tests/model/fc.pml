@@ -113,7 +113,7 @@ byte ineligible_tid;		/* s_fc_ineligible_tid */
 #ifdef SUCCESSOR_RULE
 #define NOTHING		254	/* is there */
 #define OLD		255	/* a tid that is not counted any more */
-byte seen = OLD;		/* hold_seen, for this filesystem */
+byte seen = OLD;		/* of its struct hold_device */
 byte marks;			/* hold_marks */
 #endif
 bool frozen;			/* sb->s_writers.frozen */

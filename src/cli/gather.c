@@ -243,25 +243,40 @@ static int ignore_bad_line(struct libmnt_table *tb, const char *name, int line)
 	return 1;
 }
 
-/* On the kernel's command line, for all filesystems */
-static bool skips_e2fsck(void)
+/* Of the kernel's command line */
+struct words {
+	bool skip; /* no e2fsck at boot */
+	bool rw; /* how the root filesystem is mounted first */
+};
+
+static struct words read_words(void)
 {
+	struct words words = { false, false };
 	char line[4096], *rest = line, *word;
 
 	read_file(in_root("/proc/cmdline"), line, sizeof(line));
 	while ((word = strsep(&rest, "\n "))) {
-		if (!strcmp(word, "fsck.mode=skip"))
-			return true;
+		words.skip |= !strcmp(word, "fsck.mode=skip") ||
+			      !strcmp(word, "fastboot");
+		if (!strcmp(word, "rw") || !strcmp(word, "ro"))
+			words.rw = word[1] == 'w';
 	}
-	return false;
+	return words;
 }
 
+#define INITRAMFS_FSCK "/usr/share/initramfs-tools/hooks/fsck"
+
+/* The initramfs of Debian does not ask for the pass */
 static bool checked_at_boot(struct libmnt_table *fstab, const char *dir)
 {
 	struct libmnt_fs *fs;
 
 	fs = mnt_table_find_target(fstab, dir, MNT_ITER_FORWARD);
-	return fs && mnt_fs_get_passno(fs) > 0;
+	if (!fs)
+		return false;
+	return mnt_fs_get_passno(fs) > 0 ||
+	       ((!strcmp(dir, "/") || !strcmp(dir, "/usr")) &&
+		!access(in_root(INITRAMFS_FSCK).text, F_OK));
 }
 
 static struct fs *add_fs(struct machine *m, const char *device, const char *dir)
@@ -283,11 +298,12 @@ static void read_mounts(struct machine *m)
 	struct libmnt_table *table = mnt_new_table(), *seen = mnt_new_table();
 	struct libmnt_table *fstab = mnt_new_table();
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
+	struct words words = read_words();
 	struct libmnt_fs *mnt, *once;
 	int err;
 
 	mnt_table_set_parser_errcb(fstab, ignore_bad_line);
-	if (!skips_e2fsck())
+	if (!words.skip)
 		mnt_table_parse_fstab(fstab, in_root("/etc/fstab").text);
 	mnt_table_set_parser_errcb(table, ignore_bad_line);
 	err = mnt_table_parse_file(table, mountinfo.text);
@@ -311,6 +327,8 @@ static void read_mounts(struct machine *m)
 		else
 			read_features(fs, fs->device);
 		fs->checked_at_boot = checked_at_boot(fstab, fs->dir);
+		fs->recovered_read_only = words.skip && !words.rw &&
+					  !strcmp(fs->dir, "/");
 		parse_printable(fs->device);
 		parse_printable(fs->dir);
 		once = mnt_copy_fs(NULL, mnt);

@@ -55,7 +55,8 @@ struct fs {
 	int fast_commit; /* -1: not known, see why */
 	char why[160];
 	long marks; /* of resizes since it was mounted; -1: not known */
-	bool checked_at_boot; /* by e2fsck before it is mounted, as fstab has it */
+	bool checked_at_boot; /* by e2fsck before it is mounted */
+	bool recovered_read_only; /* what e2fsck does not, the first mount does */
 	bool resized_before; /* the kernel's log has a resize without the module */
 };
 

@@ -405,7 +405,7 @@ static void kernels(FILE *to, const struct machine *m, bool colour, int width)
 void report_table(FILE *to, const struct machine *m, bool colour, int width)
 {
 	char *line = message(m);
-	bool fsck = false;
+	bool fsck = false, read_only = false;
 	int i;
 
 	fprintf(to, "%s\n\nkernel     %s, upstream's fix in its ext4: %s\n",
@@ -418,10 +418,17 @@ void report_table(FILE *to, const struct machine *m, bool colour, int width)
 	else
 		fprintf(to, "%s\n",
 			m->fs_error[0] ? m->fs_error : "no ext4 is mounted");
-	for (i = 0; i < m->nr_fs; i++)
-		fsck |= m->fs[i].fast_commit == 1 && m->fs[i].checked_at_boot;
+	for (i = 0; i < m->nr_fs; i++) {
+		bool on = m->fs[i].fast_commit == 1;
+
+		fsck |= on && m->fs[i].checked_at_boot;
+		read_only |= on && m->fs[i].recovered_read_only;
+	}
 	if (fsck)
 		fputs("e2fsck at boot can lose what was fsynced, see RECOVERY in the man page\n",
+		      to);
+	if (read_only)
+		fputs("fsck.mode=skip needs rw beside it, see RECOVERY in the man page\n",
 		      to);
 	kernels(to, m, colour, width);
 }
@@ -503,6 +510,8 @@ static struct json_object *json_fs(const struct machine *m)
 		put_string(o, "resize", fs_protection(m, &m->fs[i]));
 		json_object_object_add(o, "marks", json_number(m->fs[i].marks));
 		put_bool(o, "checked_at_boot", m->fs[i].checked_at_boot);
+		put_bool(o, "recovered_read_only",
+			 m->fs[i].recovered_read_only);
 		put_bool(o, "resized_before", m->fs[i].resized_before);
 		put_string(o, "error", m->fs[i].why);
 		json_object_array_add(list, o);

@@ -712,6 +712,53 @@ static void test_mounts(void **unused)
 	free_machine(&m);
 }
 
+/* What the boot does to the root filesystem after a crash */
+static void test_root(void **unused)
+{
+	static const struct {
+		const char *words, *fstab;
+		bool initramfs, checked, read_only;
+	} boots[] = {
+		{ "quiet ro", "/dev/sdz / ext4 rw 0 1\n", false, true, false },
+		{ "quiet ro", "/dev/sdz / ext4 rw 0 0\n", false, false, false },
+		{ "quiet ro", "/dev/sdz / ext4 rw 0 0\n", true, true, false },
+		{ "quiet ro", "", true, false, false }, /* has no e2fsck then */
+		{ "ro fsck.mode=skip", "/dev/sdz / ext4 rw 0 1\n", true, false,
+		  true },
+		{ "fastboot", "/dev/sdz / ext4 rw 0 1\n", true, false, true },
+		{ "ro fsck.mode=skip rw", "/dev/sdz / ext4 rw 0 1\n", true,
+		  false, false },
+		{ "rw fsck.mode=skip ro", "/dev/sdz / ext4 rw 0 1\n", true,
+		  false, true },
+	};
+	struct machine m;
+	size_t i;
+	FILE *f;
+
+	(void)unused;
+	put("25 1 99:1 / / rw - ext4 /dev/sdz rw\n", "/proc/self/mountinfo");
+	for (i = 0; i < sizeof(boots) / sizeof(*boots); i++) {
+		if (boots[i].initramfs)
+			put("", "/usr/share/initramfs-tools/hooks/fsck");
+		put(boots[i].words, "/proc/cmdline");
+		put(boots[i].fstab, "/etc/fstab");
+		read_machine(&m);
+		assert_int_equal(m.nr_fs, 1);
+		assert_int_equal(m.fs[0].checked_at_boot, boots[i].checked);
+		assert_int_equal(m.fs[0].recovered_read_only,
+				 boots[i].read_only);
+		m.fs[0].fast_commit = 1;
+		f = fmemopen(text, sizeof(text), "w");
+		report_table(f, &m, false, 0);
+		fclose(f);
+		assert_int_equal(!!strstr(text, "\ne2fsck at boot can lose"),
+				 boots[i].checked);
+		assert_int_equal(!!strstr(text, "\nfsck.mode=skip needs rw"),
+				 boots[i].read_only);
+		free_machine(&m);
+	}
+}
+
 /* The column, by what is seen, at which a word begins in the row with a name */
 static int column(const char *row, const char *what)
 {
@@ -771,6 +818,7 @@ int main(void)
 		TEST(test_resized_before),
 		TEST(test_parameters),
 		TEST(test_mounts),
+		TEST(test_root),
 		TEST(test_table),
 	};
 

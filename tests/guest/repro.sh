@@ -6,7 +6,7 @@
 #	repro.sh BUG bug	the kernel has it
 #	repro.sh BUG fixed	it has not
 #
-# BUG: hang, gap or lost; overlap, ineligible, untracked; replay
+# BUG: hang, gap or lost; overlap, ineligible, untracked; replay; counts
 # vm: --disk 1G --timeout 600 --add @REPRO/fc-hang --add @REPRO/fc-gap --add @REPRO/fc-lost --add @REPRO/fc-race --add @REPRO/fc-replay.sh
 . /lib/test.sh
 
@@ -115,6 +115,11 @@ overlap|ineligible|untracked)
 	;;
 replay)
 	for how in full cut-old cut-zero sparse; do
+		replay $how
+	done
+	;;
+counts)
+	for how in mkdir rmdir grow; do
 		replay $how
 	done
 	;;

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# fc-replay.sh - ext4 with fast commit: a mount that fails, or does not, after a
-# power failure at a bad moment
+# fc-replay.sh - ext4 with fast commit: a mount that fails, takes long, or leaves
+# damage, after a power failure at a bad moment
 #
-#	fc-replay.sh DEVICE MOUNTPOINT full|cut-old|cut-zero|sparse
+#	fc-replay.sh DEVICE MOUNTPOINT full|cut-old|cut-zero|sparse|mkdir|rmdir|grow
 #
 # DEVICE is made anew. Wants fc-race (see fc-race.c) beside it or on the PATH, and
 # programs of e2fsprogs.
@@ -15,9 +15,11 @@
 #			long, only the first block was written; in place of the others
 #			is an older fast commit, or nothing. That is done by dd here.
 #	sparse		a file of 16 GB has one block, which is in a fast commit
+#	mkdir, rmdir	a directory was made, or removed, and is in a fast commit of another file
+#	grow		the names of a fast commit need more blocks of a directory
 #
-# Exit status: 0 mounted within five seconds, and everything that was fsynced is there; 1 not;
-# 2 trouble
+# Exit status: 0 mounted within five seconds, everything that was fsynced is there, e2fsck -fn
+# finds nothing; 1 not; 2 trouble
 dev=$1 mnt=$2 how=$3
 PATH=$(dirname "$0"):$PATH
 
@@ -50,6 +52,7 @@ first=$(debugfs -R "bmap <8> $first" "$dev" 2>/dev/null)
 mount -o commit=1000 "$dev" "$mnt" || trouble mount
 
 echo begin >"$mnt/file"
+[ "$how" != rmdir ] || mkdir "$mnt/dir"
 sync -f "$mnt" || trouble syncfs
 case $how in
 full)
@@ -80,8 +83,18 @@ sparse)
 	sync "$mnt/sparse" || trouble fsync
 	power_failure
 	;;
+mkdir|rmdir)
+	"$how" "$mnt/dir" || trouble "$how"
+	echo end >>"$mnt/file"
+	sync "$mnt/file" || trouble fsync
+	power_failure
+	;;
+grow)
+	many "$(printf '%0200d' 0)"
+	power_failure
+	;;
 *)
-	trouble "full, cut-old, cut-zero or sparse?"
+	trouble "which of them? See the head of $0"
 	;;
 esac
 
@@ -92,6 +105,9 @@ echo "mount took $seconds s"
 case $how in
 sparse) [ "$(head -n 1 "$mnt/sparse" | cut -c1)" = x ] && [ $seconds -le 5 ] ;;
 full) [ "$(tail -n 1 "$mnt/file")" = "$n" ] ;;
+mkdir) [ -d "$mnt/dir" ] ;;
+rmdir) [ ! -e "$mnt/dir" ] ;;
+grow) [ -e "$mnt/$(printf '%0200d' 0)100" ] ;;
 *) [ -e "$mnt/old100" ] && [ -e "$mnt/between" ] && [ ! -e "$mnt/new1" ] ;;
 esac
 status=$?

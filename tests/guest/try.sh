@@ -19,6 +19,11 @@ begin() {
 end() { echo "1..$count"; }
 seen() { echo "# seen: $*"; }
 
+# The module's own last line in the log
+says_module() {
+	dmesg | sed -n "s/^.*\] $mod: \(not loaded: \)*//p" | grep -vE '^(loading out-of-tree|module verification failed)' | tail -n 1
+}
+
 # disks SIZE...: loop0, loop1...
 disks() {
 	umount /mnt /resized /other 2>/dev/null
@@ -82,28 +87,27 @@ modprobe ext4
 mkdir /disks
 mount -t tmpfs -o size=90% disks /disks
 
-begin kernel
+begin load
 note "$(cat /proc/version)"
 note "cpu: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), flags:$(sed -n 's/^flags[^:]*://p' /proc/cpuinfo | head -n 1 | tr ' ' '\n' | grep -xE 'ibt|user_shstk|shstk|smap|smep|la57' | tr '\n' ' ' | sed 's/^/ /')"
 note "$(dmesg | sed -n 's/^[^]]*\] //; /Indirect Branch Tracking\|FineIBT\|kernel is locked down\|Lockdown:/p' | head -n 3)"
+if ! said=$(modprobe $mod 2>&1); then
+	said=${said##*: }
+	seen "refused $(says_module | grep . || echo "$said")"
+	fail "the module loads" "$said"
+	end
+	exit 1
+fi
+pass "the module loads"
+note "$(says_module)"
+is "$(cat /sys/module/$mod/status/state)" protected "its state is protected"
+ok "it unloads" rmmod $mod
+
 disks 1G
 marks
 if [ "$(cat /tmp/marks)" = 0 ]; then fixed=unfixed; else fixed=fixed; fi
 umount /mnt
 seen $fixed
-end
-
-# What it says before it begins with anything else
-begin load
-if ! said=$(modprobe $mod 2>&1); then
-	seen "refused $(dmesg | sed -n "s/^.*\] $mod: //p" | tail -n 1)"
-	fail "the module loads" "$said"
-	finish
-fi
-pass "the module loads"
-note "$(dmesg | sed -n "s/^.*\] $mod: //p" | tail -n 1)"
-is "$(cat /sys/module/$mod/status/state)" protected "its state is protected"
-ok "it unloads" rmmod $mod
 end
 
 begin fix

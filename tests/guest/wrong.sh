@@ -4,7 +4,7 @@
 # A test of the tests: a debug kernel catches the mark from a kretprobe handler
 # (tests/wrong), and does not find fault with the module in the same steps. KCSAN
 # catches the data race of tests/wrong.
-# vm: --disk 1G --expect-console .
+# vm: --disk 1G --timeout 900 --expect-console .
 # build: tests/wrong
 . /lib/test.sh
 

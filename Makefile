@@ -19,6 +19,7 @@ help:
 	@echo "make check-ibt       on an emulated processor with Indirect Branch Tracking"
 	@echo "make check-matrix    build for all kernels that Debian has headers of"
 	@echo "make check-upstream  the patches of doc/upstream, in VMs, without the module"
+	@echo "make check-xfstests  XFSTESTS=FOLDER, an installed xfstests: none fails only with the module"
 	@echo "make bench           what the module costs, in VMs, some minutes: a table, a chart"
 	@echo "make bench-host      the same of this machine; loads and unloads the module"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
@@ -76,6 +77,10 @@ check:
 check-arm64 check-debug check-dkms check-ibt check-storm check-upstream:
 	@scripts/check $(@:check-%=%)
 
+check-xfstests:
+	$(if $(wildcard $(XFSTESTS)/ltp/fsstress),,$(error make check-xfstests XFSTESTS=FOLDER, an installed xfstests; the head of tests/xfstests.t says more))
+	@scripts/check xfstests
+
 check-matrix:
 	@scripts/check-matrix
 
@@ -88,4 +93,4 @@ bench-host:
 lint:
 	@scripts/lint
 
-.PHONY: help module cli clean install uninstall sign deb rpm dist demo demo-hang demo-lost-fsync try check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream bench bench-host lint
+.PHONY: help module cli clean install uninstall sign deb rpm dist demo demo-hang demo-lost-fsync try check check-arm64 check-debug check-dkms check-ibt check-matrix check-storm check-upstream check-xfstests bench bench-host lint

@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# No test of xfstests fails only with the module: each runs on a stock kernel,
+# in a VM with a Debian 13 whose mke2fs makes all filesystems with fast_commit,
+# without the module and with it. Of those of doc/upstream, if they are there, ext4/901 to 903
+# fail without it and pass with it.
+#
+#   XFSTESTS=FOLDER tests/xfstests.t KERNEL
+#
+# FOLDER is an installed xfstests (what its "make install" made, such as
+# /var/lib/xfstests), built on Debian 13 or older. In the environment, too:
+#   TESTS     only these (generic/034 ...); or "all": all of ext4 and generic in the groups
+#             below. Without it those of them that are quick here
+#   LIMIT     begin no test after so many seconds without the module (3600);
+#             those that have run are then run with it
+
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+groups='resize|freeze|shutdown|log|fsync|ioctl|metadata'
+quick='ext4/032 ext4/035 ext4/056 ext4/059 ext4/060 ext4/306
+generic/050 generic/052 generic/085 generic/491 generic/738
+generic/042 generic/392 generic/417 generic/468 generic/474 generic/505 generic/506 generic/507
+generic/508 generic/530 generic/536 generic/599 generic/623 generic/635 generic/646 generic/737 generic/766
+generic/034 generic/039 generic/040 generic/041 generic/056 generic/057 generic/059 generic/065 generic/066
+generic/073 generic/090 generic/101 generic/104 generic/106 generic/107 generic/321 generic/322 generic/325
+generic/335 generic/336 generic/341 generic/342 generic/343 generic/376 generic/388 generic/475
+generic/479 generic/480 generic/481 generic/483 generic/498 generic/502 generic/509 generic/510 generic/512
+generic/520 generic/526 generic/527 generic/534 generic/535 generic/547 generic/552 generic/557'
+cured='ext4/901 ext4/902 ext4/903' # on every kernel; 904 to 906 are not
+each=900 own_each=300              # seconds, then it hangs
+
+[ -x "${XFSTESTS:-none}/ltp/fsstress" ] ||
+	die "XFSTESTS=FOLDER is to be an installed xfstests (there is ${XFSTESTS:-none}); get and make it by the README of https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git"
+[ $# = 1 ] || die "which kernel of tests/kernels?"
+id=$(kernel_id "$1")
+work=$(scratch xfstests)
+trap 'rm -rf --one-file-system "$work"' EXIT
+
+# shellcheck source=system.sh
+. "$top/tests/system.sh"
+
+packages=acl,attr,bc,dmsetup,e2fsprogs,fio,file,gawk,initramfs-tools,kmod,libaio1t64,libcap2-bin,libgdbm6t64,lvm2
+packages+=,passwd,perl,procps,psmisc,python3,quota,udev,util-linux-extra,uuid-runtime,xfsprogs
+
+# make_debian IMAGE
+make_debian() {
+	root=$1.root
+	make_root trixie "$root" "$packages"
+	for user in fsgqa fsgqa2 123456-fsgqa; do
+		in_root useradd --badname -m -U $user
+	done
+	# Some tests ignore MKFS_OPTIONS
+	sed -i '/^[[:space:]]*ext4 = {/,/}/s/features = .*/&,fast_commit/' "$root/etc/mke2fs.conf"
+	grep -q fast_commit "$root/etc/mke2fs.conf"
+	cat >"$root/etc/xfstests.config" <<-END
+		export FSTYP=ext4 TEST_DIR=/mnt/test SCRATCH_MNT=/mnt/scratch RESULT_BASE=/tmp/results
+		export TEST_DEV=/dev/vdc SCRATCH_DEV=/dev/vdd LOGWRITES_DEV=/dev/vde
+	END
+	mkdir -p "$root"/{mnt/test,mnt/scratch,lib/modules,var/lib/xfstests}
+	mke2fs -q -F -t ext4 -d "$root" "$1" 3G
+	rm -rf --one-file-system "$root"
+}
+
+# vm with|without SECONDS TEST...: what the guest says
+vm() {
+	local options=()
+
+	[ "$1" = without ] || options=(--module "$module")
+	# Where the CPUs take turns fsyncs hardly overlap. Warnings are in the result of the test
+	# that they come in
+	PARALLEL=1 "$top/scripts/vm" --name "xfstests@$id-$1" --mem 2G --timeout 86400 --expect-console . "${options[@]}" \
+		--disk "$debian,snapshot=on" --disk "$work/xfstests,snapshot=on" --disk 4G --disk 6G --disk 2G \
+		"$id" "$top/tests/guest/xfstests.sh" "$1" "$each" "${@:2}"
+}
+
+# run with|without SECONDS TEST...: in one VM after another, until all have run or it is late;
+# TEST, result and seconds are in $work/with or $work/without
+run() {
+	local with=$1 end=$((SECONDS + $2)) left=("${@:3}") test
+
+	: >"$work/$with"
+	while [ ${#left[@]} -gt 0 ] && [ $SECONDS -lt $end ]; do
+		vm "$with" $((end - SECONDS)) "${left[@]}" 2>"$work/trouble" | tee "$work/said" | sed -u 's/^/# /' || :
+		sed -n 's/^result //p' "$work/said" >>"$work/$with"
+		test=$(sed -n 's/^begin //p' "$work/said" | tail -n 1)
+		if [ -z "$test" ] || grep -q '^# guest-exit: [1-9]' "$work/said"; then
+			die "no test runs in the VM: $(tail -n 1 "$work/trouble")"
+		fi
+		grep -q "^$test " "$work/$with" || echo "$test dead 0" >>"$work/$with"
+		mapfile -t left < <(printf '%s\n' "${left[@]}" | grep -vxFf <(cut -d' ' -f1 "$work/$with"))
+	done
+}
+
+# of with|without TEST: its result
+of() { awk -v test="$2" '$1 == test { print $2 }' "$work/$1"; }
+
+count=0 failed=0
+# result ok|'not ok' NAME
+result() {
+	count=$((count + 1))
+	[ "$1" = ok ] || failed=$((failed + 1))
+	echo "$1 $count - $2"
+}
+
+need mmdebstrap debian-archive-keyring e2fsprogs
+debian=$cache/system/xfstests.$({ declare -f make_root make_debian; echo "$packages"; } | cksum | cut -d' ' -f1)
+[ -e "$debian" ] || say "making a Debian for xfstests, once; its log is $debian.log"
+prepare "$debian" make_debian 2>>"$debian.log"
+prepared=$("$top/scripts/test" --prepare "$id")
+module=${prepared%% *}
+size=$(du -sm "$XFSTESTS" | cut -f1)
+mke2fs -q -F -t ext4 -d "$XFSTESTS" "$work/xfstests" $((size * 3 / 2 + 100))M >"$work/said" 2>&1 || die "mke2fs: $(cat "$work/said")"
+
+own=$cured
+case ${TESTS-} in
+'') tests=$quick ;;
+all)
+	tests=$(cd "$XFSTESTS/tests" && grep -lE "^_begin_fstest .*\<($groups)\>" {ext4,generic}/[0-9][0-9][0-9] |
+		grep -v '/9[0-9][0-9]$')
+	;;
+*) tests=$TESTS own= ;;
+esac
+
+# They may hang without the module: each in a VM of its own
+for test in $own; do
+	[ -e "$XFSTESTS/tests/$test" ] || { result ok "$test # SKIP not in this xfstests"; continue; }
+	each=$own_each run without "$own_each" "$test"
+	each=$own_each run with "$own_each" "$test"
+	case $(of without "$test") in
+	fail | hang | dead) result ok "$test fails without the module" ;;
+	*) result 'not ok' "$test fails without the module: $(of without "$test")" ;;
+	esac
+	case $(of with "$test") in
+	pass) result ok "$test passes with it" ;;
+	*) result 'not ok' "$test passes with it: $(of with "$test")" ;;
+	esac
+done
+
+# shellcheck disable=SC2086 # words
+run without "${LIMIT:-3600}" $tests
+mapfile -t ran < <(cut -d' ' -f1 "$work/without")
+run with 86400 "${ran[@]}"
+for test in "${ran[@]}"; do
+	both="$(of without "$test") without the module, $(of with "$test") with it"
+	case $both in
+	notrun*) result ok "$test # SKIP $both" ;;
+	pass*pass* | fail* | hang* | dead*) result ok "$test: $both" ;;
+	*) result 'not ok' "$test: $both" ;;
+	esac
+done
+echo "# without: $(cut -d' ' -f2 "$work/without" | sort | uniq -c | xargs); with: $(cut -d' ' -f2 "$work/with" | sort | uniq -c | xargs)"
+echo "# $(($(wc -w <<<"$tests") - ${#ran[@]})) tests were not begun"
+echo "1..$count"
+[ $failed = 0 ]

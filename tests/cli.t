@@ -78,7 +78,7 @@ ok "--version is that of dkms.conf" grep -qF "PACKAGE_VERSION=\"$("$cli" --versi
 # help_fits [COMMAND]: on a screen
 help_fits() { "$cli" "$@" --help | awk 'length > 80 { exit 1 } END { exit !(NR > 3 && NR < 24) }'; }
 ok "--help fits on a screen" help_fits
-for command in status check selftest; do
+for command in status check selftest recover; do
 	ok "$command has a --help of its own" help_fits "$command"
 	is_usage() { "$cli" --help "$command" | grep -qxE "Usage: ext4-fc-resize-fix $command( .*)?"; }
 	ok "--help $command is the same" is_usage
@@ -93,12 +93,14 @@ wrong() {
 	cat "$work/out"
 	[ $status = 3 ] && [ "$(wc -l <"$work/out")" = 1 ] && grep -qF -e "$1" "$work/out"
 }
-ok "no command: it says which there are" wrong "status, check or selftest? See --help"
+ok "no command: it says which there are" wrong "status, check, selftest or recover? See --help"
 ok "an unknown command is named" wrong "unknown command 'statsu'" statsu
 ok "an unknown option is named" wrong "unrecognized option '--jsn'" status --jsn
 ok "an unknown short one, too" wrong "invalid option -- 'x'" -x status
 ok "a word too many is named" wrong "unexpected word 'all'" check all
 ok "an option that a command does not have" wrong "selftest has no --json" selftest --json
+ok "recover wants to know what" wrong "recover which device?" recover
+ok "recover says what is no device" wrong "/etc: Block device required" recover /etc
 ok "nothing that is named controls the terminal" wrong "unknown command '?[2J'" $'\e[2J'
 json() {
 	"$cli" "$@" | python3 -c 'import json, sys; o = json.load(sys.stdin); print(o["verdict"], o["message"])' >"$work/json"

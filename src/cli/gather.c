@@ -176,7 +176,7 @@ static struct path device_of(const char *name)
 }
 
 /* Through the block device's cache, as the mounted filesystem sees it */
-static void read_features(struct fs *fs, const char *device)
+errcode_t read_super(const char *device, struct ext2_super_block *super)
 {
 	int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SUPER_ONLY |
 		    EXT2_FLAG_SKIP_MMP | EXT2_FLAG_IGNORE_CSUM_ERRORS |
@@ -185,14 +185,25 @@ static void read_features(struct fs *fs, const char *device)
 	errcode_t err;
 
 	err = ext2fs_open(device, flags, 0, 0, unix_io_manager, &e2);
+	if (err)
+		return err;
+	*super = *e2->super;
+	ext2fs_close_free(&e2);
+	return 0;
+}
+
+static void read_features(struct fs *fs, const char *device)
+{
+	struct ext2_super_block super;
+	errcode_t err = read_super(device, &super);
+
 	if (err) {
 		snprintf(fs->why, sizeof(fs->why), "%s%s", error_message(err),
 			 denied(err));
 		parse_printable(fs->why);
 		return;
 	}
-	fs->fast_commit = !!ext2fs_has_feature_fast_commit(e2->super);
-	ext2fs_close_free(&e2);
+	fs->fast_commit = !!ext2fs_has_feature_fast_commit(&super);
 }
 
 /* /dev/root and names from another mount namespace are not there */

@@ -5,6 +5,7 @@
 #ifndef GATHER_H
 #define GATHER_H
 
+#include <et/com_err.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -94,6 +95,7 @@ struct path {
 [[gnu::format(printf, 1, 2)]] struct path in_root(const char *format, ...);
 int read_file(struct path path, char *buf, size_t size);
 const char *denied(int err);
+errcode_t read_super(const char *device, struct ext2_super_block *super);
 void read_module(struct module *m);
 long read_counter(enum counter c);
 void read_machine(struct machine *m);

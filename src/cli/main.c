@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gather.h"
+#include "recover.h"
 #include "report.h"
 #include "selftest.h"
 
@@ -65,6 +66,16 @@ static int selftest(const struct args *args)
 	return run_selftest();
 }
 
+static int run_recovery(const struct args *args)
+{
+	if (!args->nr) {
+		fputs(COMMAND ": recover which device? See --help recover\n",
+		      stderr);
+		return USAGE;
+	}
+	return run_recover(args->nr, args->words);
+}
+
 static const struct command commands[] = {
 	{ "status", true, false, run_status,
 	  "Usage: ext4-fc-resize-fix status [--json]\n"
@@ -90,6 +101,17 @@ static const struct command commands[] = {
 	  "Resizes a small image of its own, on a tmpfs, and looks at what the kernel and\n"
 	  "the module do about it. Needs root. Exit status: 0 protected, 2 exposed,\n"
 	  "3 cannot tell.\n" },
+	{ "recover", false, true, run_recovery,
+	  "Usage: ext4-fc-resize-fix recover DEVICE...\n"
+	  "\n"
+	  "Lets the kernel recover ext4 filesystems with fast_commit after a crash, before\n"
+	  "e2fsck can lose some of it: mounts them where nobody sees it, and unmounts them.\n"
+	  "Others, and those that need no recovery, are left alone. Not for a machine that\n"
+	  "was hibernated. Exit status:\n"
+	  "\n"
+	  "  0  all are recovered, or there was nothing to do\n"
+	  "  1  one still needs recovery: has errors, is read-only, cannot be mounted\n"
+	  "  3  it cannot tell; also for a wrong command line\n" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
@@ -104,6 +126,7 @@ static const char help[] =
 	"                   2 exposed, 3 cannot tell\n"
 	"  selftest         resizes a small image of its own and looks at what the kernel\n"
 	"                   and the module do about it\n"
+	"  recover DEVICE   after a crash: has the kernel recover it, before e2fsck\n"
 	"\n"
 	"  -j, --json       status and check: for programs\n"
 	"  -h, --help       this, or of a command\n"
@@ -184,7 +207,8 @@ int main(int argc, char **argv)
 		return done(0);
 	}
 	if (!command) {
-		fputs(COMMAND ": status, check or selftest? See --help\n",
+		fputs(COMMAND
+		      ": status, check, selftest or recover? See --help\n",
 		      stderr);
 		return USAGE;
 	}

@@ -203,6 +203,27 @@ const char *parse_ext4_log(const char *line, char *name, size_t size)
 	return p + len + 3;
 }
 
+/* Who is to recover a filesystem, by its superblock, in the host's byte order */
+enum recovery parse_recovery(const struct ext2_super_block *super,
+			     const char **why)
+{
+	struct ext2_super_block sb = *super; /* libext2fs knows no const */
+
+	if (!ext2fs_has_feature_fast_commit(&sb)) {
+		*why = "no fast_commit";
+		return RECOVERY_NOT_NEEDED;
+	}
+	if (!ext2fs_has_feature_journal_needs_recovery(&sb)) {
+		*why = "it needs no recovery";
+		return RECOVERY_NOT_NEEDED;
+	}
+	if (sb.s_state & EXT2_ERROR_FS) {
+		*why = "it has errors, e2fsck has to repair them";
+		return RECOVERY_BY_E2FSCK;
+	}
+	return RECOVERY_BY_KERNEL;
+}
+
 /*
  * hold=0 leaves upstream's fix alone: a resize can hang as before. fast_commit
  * is the number of mounted filesystems that have it, cannot_tell of those that

@@ -6,6 +6,7 @@
 #ifndef PARSE_H
 #define PARSE_H
 
+#include <ext2fs/ext2_fs.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,6 +26,13 @@ enum verdict {
 	VERDICT_UNKNOWN,
 };
 
+/* Who is to recover a filesystem */
+enum recovery {
+	RECOVERY_NOT_NEEDED,
+	RECOVERY_BY_KERNEL,
+	RECOVERY_BY_E2FSCK,
+};
+
 void parse_printable(char *text);
 void parse_first_line(char *text);
 enum state parse_state(const char *line);
@@ -36,6 +44,8 @@ bool parse_headers(char *headers, size_t size, const char *image,
 		   const char *release);
 bool parse_key(const char *line, const char *signer, bool *is_signer);
 const char *parse_ext4_log(const char *line, char *name, size_t size);
+enum recovery parse_recovery(const struct ext2_super_block *super,
+			     const char **why);
 enum verdict parse_verdict(bool loaded, enum state state, int fast_commit,
 			   int cannot_tell);
 

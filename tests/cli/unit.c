@@ -119,6 +119,30 @@ static void test_verdict(void **unused)
 	assert_int_equal(parse_verdict(true, STATE_NOT_PROTECTED, 0, 1), 3);
 }
 
+static void test_recovery(void **unused)
+{
+	struct ext2_super_block super = { 0 };
+	const char *why = NULL;
+
+	(void)unused;
+	ext2fs_set_feature_journal_needs_recovery(&super);
+	assert_int_equal(parse_recovery(&super, &why), RECOVERY_NOT_NEEDED);
+	assert_string_equal(why, "no fast_commit");
+	ext2fs_set_feature_fast_commit(&super);
+	why = NULL;
+	assert_int_equal(parse_recovery(&super, &why), RECOVERY_BY_KERNEL);
+	assert_null(why);
+	super.s_state = EXT2_VALID_FS;
+	assert_int_equal(parse_recovery(&super, &why), RECOVERY_BY_KERNEL);
+	super.s_state |= EXT2_ERROR_FS;
+	assert_int_equal(parse_recovery(&super, &why), RECOVERY_BY_E2FSCK);
+	assert_string_equal(why, "it has errors, e2fsck has to repair them");
+	/* Nothing to recover: the errors are e2fsck's business alone */
+	ext2fs_clear_feature_journal_needs_recovery(&super);
+	assert_int_equal(parse_recovery(&super, &why), RECOVERY_NOT_NEEDED);
+	assert_string_equal(why, "it needs no recovery");
+}
+
 static void headers(const char *image, const char *release, const char *want)
 {
 	char got[200] = "not known";
@@ -805,6 +829,7 @@ int main(void)
 		cmocka_unit_test(test_vermagic),
 		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_verdict),
+		cmocka_unit_test(test_recovery),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_key),
 		cmocka_unit_test(test_log),

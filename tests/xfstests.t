@@ -36,6 +36,7 @@ each=900 own_each=300              # seconds, then it hangs
 	die "XFSTESTS=FOLDER is to be an installed xfstests (there is ${XFSTESTS:-none}); get and make it by the README of https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git"
 [ $# = 1 ] || die "which kernel of tests/kernels?"
 id=$(kernel_id "$1")
+lock "xfstests@$id" # the same test from another checkout has the same log
 work=$(scratch xfstests)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
@@ -72,7 +73,7 @@ vm() {
 	# Where the CPUs take turns fsyncs hardly overlap. Warnings are in the result of the test
 	# that they come in
 	PARALLEL=1 "$top/scripts/vm" --name "xfstests@$id-$1" --mem 2G --timeout 86400 --expect-console . "${options[@]}" \
-		--disk "$debian,snapshot=on" --disk "$work/xfstests,snapshot=on" --disk 4G --disk 6G --disk 2G \
+		--disk "$debian,snapshot=on" --disk "$work/xfstests,snapshot=on" --disk 4G --disk 10G --disk 2G \
 		"$id" "$top/tests/guest/xfstests.sh" "$1" "$each" "${@:2}"
 }
 

@@ -673,8 +673,7 @@ static void test_parameters(void **unused)
 	put("N\n", MOD "/parameters/overlap");
 	put("N\n", MOD "/parameters/successor");
 	table(0, false);
-	assert_non_null(
-		strstr(text, "\nparameters hold=0 overlap=0 successor=0\n"));
+	assert_non_null(strstr(text, "hold=0 overlap=0 successor=0\n"));
 }
 
 /* A device that cannot be opened, a name that would control the terminal */

@@ -5,7 +5,9 @@
 # two kernels that are not the running one: add, build, install, autoinstall and
 # remove; each module is for the kernel that it was asked for, and nothing is
 # left behind. A kernel for which there is nothing to do does not break
-# autoinstall, which its package's postinst runs.
+# autoinstall, which its package's postinst runs. Then as other distributions have
+# it: DKMS' tree elsewhere, modules compressed by zstd, on Fedora its own place for
+# them; the command's status finds what was built.
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
@@ -26,6 +28,7 @@ for suite in $suites; do
 		module=$(find "$root/usr/lib/modules/$kernel" -name "$name.ko*")
 		is "$(modinfo -F vermagic "$module" | cut -d' ' -f1)" "$kernel" "the module is for $kernel"
 		is "$(modinfo -F version "$module")" "$version" "its version is that of dkms.conf"
+		cp "$module" "$work/other.ko"
 	done
 	is "$(installed "$version")" 2 "dkms status: installed for both"
 	does "dkms remove for one kernel" run dkms remove "$name/$version" -k "${kernels[0]}"
@@ -47,6 +50,31 @@ for suite in $suites; do
 	rm -r "$root/usr/lib/modules/$nothing" "$root/usr/src/linux-headers-$nothing"
 
 	does "dkms remove --all" run dkms remove "$name/$version" --all
+
+	# dkms goes by modules.dep, and by os-release
+	need zstd
+	cp -L "$(command -v zstd)" "$root/usr/bin/zstd"
+	mkdir -p "$root/usr/lib/modules/${kernels[0]}/kernel" "$root/srv/dkms" "$root/opt/cli"
+	zstd -q "$work/other.ko" -o "$root/usr/lib/modules/${kernels[0]}/kernel/other.ko.zst"
+	run depmod "${kernels[0]}"
+	cp "$root/etc/dkms/framework.conf" "$work/framework.conf"
+	echo dkms_tree=/srv/dkms >>"$root/etc/dkms/framework.conf"
+	cp -r "$top"/{src,scripts,dkms.conf} "$root/opt/cli"
+	does "make cli" run make -s -C /opt/cli/src/cli
+	for like in debian:updates/dkms fedora:extra; do
+		rm "$root/etc/os-release"
+		echo "ID=${like%:*}" >"$root/etc/os-release"
+		does "like ${like%:*}: dkms install" run dkms install "$name/$version" -k "${kernels[0]}"
+		is "$(cd "$root/usr/lib/modules/${kernels[0]}" && find . -name "$name.ko*")" "./${like#*:}/$name.ko.zst" "its module is compressed, and where that distribution has it"
+		is "$(run /opt/cli/scripts/module dkms dkms_tree)$(ls -d "$root/srv/dkms/$name")" "/srv/dkms$root/srv/dkms/$name" "DKMS' tree is where its configuration says"
+		is "$(run /opt/cli/src/cli/ext4-fc-resize-fix status | awk -v k="${kernels[0]}" '$1 == k { print $2 }')" built "status finds it"
+		does "dkms remove" run dkms remove "$name/$version" --all
+	done
+	rm "$root/usr/lib/modules/${kernels[0]}/kernel/other.ko.zst"
+	rmdir --ignore-fail-on-non-empty "$root/usr/lib/modules/${kernels[0]}/kernel"
+	rm -r "$root/srv/dkms" "$root/opt/cli" "$root/usr/bin/zstd" "$root/etc/os-release"
+	ln -s ../usr/lib/os-release "$root/etc/os-release"
+	cp "$work/framework.conf" "$root/etc/dkms/framework.conf"
 	rm -r "$root/usr/src/$name-$version"
 	files >"$work/after"
 	does "nothing is left behind" diff "$work/before" "$work/after"

@@ -17,6 +17,9 @@ cache=$(cd "$cache" && pwd -P)
 # shellcheck disable=SC2034 # for those who source this
 cli_libraries='pkg-config libkmod-dev libmount-dev libsmartcols-dev libext2fs-dev libjson-c-dev'
 
+# Of the release that this is, or leads to; scripts/install, which is on its own, looks itself
+dkms_version() { sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf"; }
+
 # Messages go to stderr: stdout belongs to results (TAP, paths, versions).
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -41,8 +44,23 @@ scratch() {
 	mktemp -d "$cache/tmp/$1.XXXXXX"
 }
 
-# kernels: the rows of tests/kernels; those of a role have two words
-kernels() { sed -E '/^[[:space:]]*(#|$)/d' "$top/tests/kernels"; }
+# rows FILE: of a table, without comments
+rows() { sed -E '/^[[:space:]]*(#|$)/d' "$top/$1"; }
+# In tests/kernels those of a role have two words
+kernels() { rows tests/kernels; }
+debians() { rows tests/debians; }
+
+# host_release: this system's codename, in tests/debians or not
+host_release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+# compiler gcc|clang [RELEASE]: the version to be used on this system, or on that one
+compiler() {
+	debians | awk -v what="$1" -v release="${2-$(host_release)}" '
+		{ version = what == "gcc" ? $2 : $3 }
+		version != "-" { newest = version }
+		$1 == release { own = version }
+		END { print own == "" ? newest : own }'
+}
 
 # kernel_id ID|ROLE: the id, as it stands in tests/kernels
 kernel_id() {
@@ -65,21 +83,36 @@ guest_packages='busybox-static coreutils dash e2fsprogs kmod util-linux'
 # sysroot ARCH: sets $sysroot. What is put into guests of another architecture,
 # and what the command is built with for them
 sysroot() {
-	local packages="$guest_packages bsdutils dmsetup sed ${cli_libraries#pkg-config }"
+	local packages="$guest_packages bsdutils dmsetup sed ${cli_libraries#pkg-config }" release
 
-	sysroot=$cache/sysroot-$1-$(cksum <<<"$packages" | cut -d' ' -f1)
-	prepare "$sysroot" make_sysroot "$1" "$packages"
+	release=$(host_release)
+	debians | grep -q "^$release " || release=$(debians | tail -n 1 | cut -d' ' -f1)
+	sysroot=$cache/sysroot-$1-$(cksum <<<"$release $packages" | cut -d' ' -f1)
+	prepare "$sysroot" make_sysroot "$release" "$1" "$packages"
 }
 
-# make_sysroot ARCH PACKAGES DIR
+# make_sysroot RELEASE ARCH PACKAGES DIR
 make_sysroot() {
-	need mmdebstrap debian-archive-keyring
-	say "fetching programs for $1"
-	unshare -m mmdebstrap --quiet --mode=root --variant=extract --architectures="$1" \
-		--include="${2// /,}" --aptopt='Acquire::Languages "none"' \
+	need mmdebstrap debian-archive-keyring mount
+	say "fetching programs for $2"
+	unshare -m mmdebstrap --quiet --mode=root --variant=extract --architectures="$2" \
+		--include="${3// /,}" --aptopt='Acquire::Languages "none"' \
 		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-		bookworm "$3" "deb http://deb.debian.org/debian bookworm main" >"$3.log" 2>&1 ||
-		die "mmdebstrap failed: $(tail -n 1 "$3.log")"
+		"$1" "$4" "deb http://deb.debian.org/debian $1 main" >"$4.log" 2>&1 ||
+		die "mmdebstrap failed: $(tail -n 1 "$4.log")"
+}
+
+# update_lists: of this system. Its lock is not one that apt would wait for
+update_lists() {
+	local said
+
+	for _ in {1..120}; do
+		said=$(apt-get -qq update 2>&1) && return
+		echo "$said"
+		grep -q 'Could not get lock' <<<"$said" || return
+		sleep 5
+	done
+	return 1
 }
 
 # need PACKAGE...: installs the Debian packages that are missing.
@@ -95,12 +128,13 @@ need() {
 	say "installing ${missing[*]}"
 	(
 		lock apt
-		install=(apt-get -qq -y --no-install-recommends install "${missing[@]}")
+		# Of a machine that has just booted unattended-upgrades has the lock
+		install=(apt-get -qq -y -o DPkg::Lock::Timeout=600 --no-install-recommends install "${missing[@]}")
 		export DEBIAN_FRONTEND=noninteractive
 		# Try the package lists that are there: an update also asks every
 		# other repository of the machine, reachable or not.
 		"${install[@]}" </dev/null >"$cache/apt.log" 2>&1 && exit
-		apt-get -qq update >>"$cache/apt.log" 2>&1 || : # the install will tell
+		update_lists >>"$cache/apt.log" 2>&1 || : # the install will tell
 		"${install[@]}" </dev/null >>"$cache/apt.log" 2>&1 ||
 			die "apt-get cannot install ${missing[*]}: see $cache/apt.log"
 	)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# For the tests with Secure Boot. Sourced after scripts/lib.sh.
+# For the tests with Secure Boot. Sourced after lib.sh.
 
 # shellcheck disable=SC2154 # of those who source this
 
@@ -10,7 +10,7 @@ firmware() {
 	local dir said
 
 	need ovmf python3-cryptography python3-pefile
-	dir=$("$top/scripts/kernel" backport python3-virt-firmware)
+	dir=$("$top/scripts/emulator" backport python3-virt-firmware)
 	[ -n "$dir" ] || need python3-virt-firmware
 	said=$(PYTHONPATH=$dir/usr/lib/python3/dist-packages /usr/bin/python3 "$dir/usr/bin/virt-fw-vars" \
 		-i "$1" -o "$2" "${@:3}" 2>&1) || die "virt-fw-vars: ${said##*$'\n'}"

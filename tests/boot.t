@@ -11,12 +11,8 @@
 #   tests/boot.t [SUITE...]      bookworm and trixie
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-
-suites=${*:-bookworm trixie}
-work=$(scratch boot)
-trap 'rm -rf --one-file-system "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # shellcheck source=system.sh
 . "$top/tests/system.sh"
@@ -52,16 +48,6 @@ make_system() {
 	rm -rf --one-file-system "$root"
 }
 
-# result NAME COMMAND...
-result() {
-	local name=$1
-	shift
-	if "$@" >"$work/said" 2>&1; then echo "ok 0 - $name"; else
-		echo "not ok 0 - $name"
-		sed 's/^/# /' "$work/said"
-	fi
-}
-
 # verified: by systemd; cycles that it finds are in what it says, not in how it exits
 verified() {
 	in_root systemd-analyze verify --man=no "$@" >"$work/verify" 2>&1
@@ -86,21 +72,17 @@ boot() {
 	truncate -s 128M "$work/vdb"
 	mke2fs -q -F -t ext4 -O fast_commit "$work/vdb" 64M
 	say "$suite: boot for: $1"
-	vm_ "$1" --disk "$work/vda" --disk "$work/vdb" --mem 1G --timeout 1500 \
+	boot_step "$1" --disk "$work/vda" --disk "$work/vdb" --mem 1G --timeout 1500 \
 		--append "root=/dev/vda1 rw step=$1 systemd.show_status=0 ${2-}"
 }
 
-need mmdebstrap debian-archive-keyring e2fsprogs fdisk
-debs=$("$top/scripts/package" deb)
+need fdisk
 for suite in $suites; do
-	archive=$cache/system/boot-$suite.$({ declare -f make_root make_system; echo "$packages"; } | cksum | cut -d' ' -f1)
-	[ -e "$archive" ] || say "making a Debian $suite with cloud-init, once; its log is $cache/boot-$suite.log"
-	prepare "$archive" make_system "$suite" 2>>"$cache/boot-$suite.log"
-
+	system_of "$suite" boot-
 	root=$work/root
 	rm -rf --one-file-system "$root"
 	mkdir "$root"
-	tar -C "$root" -xpf "$archive"
+	tar -C "$root" -xpf "$system"
 	# shellcheck disable=SC2086 # words
 	cp $debs "$root/root"
 	kernel=$(ls "$root/usr/lib/modules")
@@ -118,25 +100,18 @@ for suite in $suites; do
 	END
 	echo 'install raid456 /bin/sh /root/slow' >"$root/etc/modprobe.d/slow.conf"
 	cp "$top/tests/guest/lib.sh" "$top/tests/guest/boot.sh" "$root/root"
-	cat >"$root/root/run" <<-'END'
-		stty -opost </dev/ttyS1
-		sh /root/boot.sh "$(sed 's/.*step=\([^ ]*\).*/\1/' /proc/cmdline)" >/dev/ttyS1 2>&1
-		echo "# guest-exit: $?" >/dev/ttyS1
-		systemctl --no-block poweroff
-	END
+	# shellcheck disable=SC2016 # of the script
+	run_script 'sh /root/boot.sh "$step"' >"$root/root/run"
 
-	{
-		result "systemd-analyze verify" verified "$unit" default.target
-		mkdir "$root/etc/systemd/system/systemd-modules-load.service.d"
-		printf '[Unit]\nAfter=local-fs.target\n' >"$root/etc/systemd/system/systemd-modules-load.service.d/late.conf"
-		result "systemd-analyze verify, systemd-modules-load after local-fs.target" verified "$unit" default.target
-		# The negative
-		mkdir "$root/etc/systemd/system/$unit.d"
-		printf '[Unit]\nAfter=systemd-modules-load.service\n' >"$root/etc/systemd/system/$unit.d/after.conf"
-		result "it finds the cycle that there is if ours comes after that" finds_cycle "$unit" default.target
-		rm -r "$root"/etc/systemd/system/{systemd-modules-load.service.d,"$unit.d"}
-	} >"$work/verified"
-	results <"$work/verified"
+	ok "systemd-analyze verify" verified "$unit" default.target
+	mkdir "$root/etc/systemd/system/systemd-modules-load.service.d"
+	printf '[Unit]\nAfter=local-fs.target\n' >"$root/etc/systemd/system/systemd-modules-load.service.d/late.conf"
+	ok "systemd-analyze verify, systemd-modules-load after local-fs.target" verified "$unit" default.target
+	# The negative
+	mkdir "$root/etc/systemd/system/$unit.d"
+	printf '[Unit]\nAfter=systemd-modules-load.service\n' >"$root/etc/systemd/system/$unit.d/after.conf"
+	ok "it finds the cycle that there is if ours comes after that" finds_cycle "$unit" default.target
+	rm -r "$root"/etc/systemd/system/{systemd-modules-load.service.d,"$unit.d"}
 
 	disk '/dev/vda1 / ext4 x-systemd.growfs 0 0' '/dev/vdb /srv ext4 x-systemd.growfs 0 0'
 	boot growfs cloud-init=disabled
@@ -145,5 +120,4 @@ for suite in $suites; do
 	boot cloud
 	boot cloud-late "systemd.mask=$unit"
 done
-echo "1..$count"
-[ $failed = 0 ]
+finish

@@ -3,44 +3,15 @@
 #
 # For the tests that run in a Debian chroot with the real dkms and the headers
 # of two kernels, neither of which is the running one: nothing can be loaded.
-# Sourced after scripts/lib.sh; results are TAP. The test's arguments are the Debian
+# Sourced after lib.sh. The test's arguments are the Debian
 # releases, each with its dkms: 3.0.10, 3.2.2.
 
 # shellcheck disable=SC2034,SC2154 # of and for those who source this
 
-suites=${*:-bookworm trixie}
+suites=${*:-$(debians | awk '$2 != "-" { print $1 }')}
 
 name=ext4_fc_resize_fix
-version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")
-work=$(scratch "$(basename "$0" .t)")
-trap 'rm -rf --one-file-system "$work"' EXIT
-
-count=0
-ok() { count=$((count + 1)); echo "ok $count - $suite: $1"; }
-not_ok() { count=$((count + 1)); echo "not ok $count - $suite: $1"; head -n 30 "$work/said" | sed 's/^/# /'; }
-is() { if [ "$1" = "$2" ]; then ok "$3"; else echo "got '$1', want '$2'" >"$work/said"; not_ok "$3"; fi; }
-
-# does NAME COMMAND...: it succeeds
-does() {
-	local name=$1
-	shift
-	if "$@" >"$work/said" 2>&1; then ok "$name"; else not_ok "$name"; fi
-}
-
-# refuses TEXT NAME COMMAND...: it fails and says TEXT
-refuses() {
-	local text=$1 name=$2
-	shift 2
-	if "$@" >"$work/said" 2>&1; then
-		echo "it succeeded" >>"$work/said"
-		not_ok "$name"
-	elif grep -qF -e "$text" "$work/said"; then
-		ok "$name"
-	else
-		echo "it does not say: $text" >>"$work/said"
-		not_ok "$name"
-	fi
-}
+version=$(dkms_version)
 
 packages=dkms,gcc,make,openssl,mokutil,rpm,linux-headers-amd64,${cli_libraries// /,}
 
@@ -62,7 +33,8 @@ make_chroot() {
 chroot_of() {
 	local base
 
-	suite=$1
+	suite=$1 prefix="$1: "
+	need mount
 	base=$cache/chroot-$suite-$(declare -f make_chroot | cat - <(echo "$packages") | cksum | cut -d' ' -f1)
 	prepare "$base" make_chroot "$cache/chroot-$suite.log" "$suite"
 	root=$work/root

@@ -7,33 +7,14 @@
 # A parser that reads one byte too far is found by the first two.
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
+clang=$(compiler clang)
 # shellcheck disable=SC2086 # words
-need make gcc clang-14 libclang-rt-14-dev $cli_libraries \
+need make gcc "clang-$clang" "libclang-rt-$clang-dev" $cli_libraries \
 	libcmocka-dev e2fsprogs ansible-core man-db groff-base bash-completion
-work=$(scratch cli)
-trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-
-count=0
-# result ok|"not ok" NAME: the latter with what was said
-result() {
-	count=$((count + 1))
-	echo "$1 $count - $2"
-	[ "$1" = ok ] || tail -n 30 "$work/said" | sed 's/^/# /'
-}
-# ok NAME COMMAND...: it succeeds; fails TEXT NAME COMMAND...: it does not, and says TEXT
-ok() { if "${@:2}" >"$work/said" 2>&1; then result ok "$1"; else result "not ok" "$1"; fi; }
-fails() {
-	if ! "${@:3}" >"$work/said" 2>&1 && grep -qF -e "$1" "$work/said"; then
-		result ok "$2"
-	else
-		result "not ok" "$2"
-	fi
-}
-is() { [ "$1" = "$2" ] || { echo "got '$1', want '$2'"; return 1; }; }
 
 warnings='-g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer'
 libs=(libkmod mount smartcols ext2fs com_err json-c cmocka)
@@ -45,7 +26,7 @@ build_unit() {
 }
 # shellcheck disable=SC2086
 build_fuzz() {
-	clang-14 $warnings -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o "$work/fuzz" \
+	"clang-$clang" $warnings -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o "$work/fuzz" \
 		"$work/tests/cli/fuzz.c" "$work/src/cli/parse.c"
 }
 nobody() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; else "$@"; fi; }
@@ -69,8 +50,8 @@ echo "# $(sed -n 's/^stat::number_of_executed_units: */inputs: /p' "$work/said")
 
 # The negative: the end of the text is overlooked
 sed -i 's/while (left) {/while (left + 1) {/' "$work/src/cli/parse.c"
-fails "ERROR: AddressSanitizer" "unit tests find a parser that reads one byte too far" unit
-fails "ERROR: AddressSanitizer" "so does fuzzing" fuzz 20
+refuses "ERROR: AddressSanitizer" "unit tests find a parser that reads one byte too far" unit
+refuses "ERROR: AddressSanitizer" "so does fuzzing" fuzz 20
 
 ok "make cli" make -s -C "$top/src/cli" O="$work"
 cli=$work/ext4-fc-resize-fix
@@ -83,7 +64,7 @@ for command in status check selftest recover; do
 	is_usage() { "$cli" --help "$command" | grep -qxE "Usage: ext4-fc-resize-fix $command( .*)?"; }
 	ok "--help $command is the same" is_usage
 done
-ok "-V is --version" is "$("$cli" -V)" "$("$cli" --version)"
+is "$("$cli" -V)" "$("$cli" --version)" "-V is --version"
 
 # wrong TEXT WORD...: one line that names what is wrong, exit 3
 wrong() {
@@ -91,7 +72,7 @@ wrong() {
 
 	"$cli" "${@:2}" >"$work/out" 2>&1 || status=$?
 	cat "$work/out"
-	[ $status = 3 ] && [ "$(wc -l <"$work/out")" = 1 ] && grep -qF -e "$1" "$work/out"
+	[ "$status" = 3 ] && [ "$(wc -l <"$work/out")" = 1 ] && grep -qF -e "$1" "$work/out"
 }
 ok "no command: it says which there are" wrong "status, check, selftest or recover? See --help"
 ok "an unknown command is named" wrong "unknown command 'statsu'" statsu
@@ -117,7 +98,7 @@ slashes() { "$cli" status --json | awk '/\\\// { print; bad = 1 } END { exit bad
 ok "json has no \\/" slashes
 
 full() { "$cli" --help >/dev/full; }
-fails "No space left" "a full disk is an error" full
+refuses "No space left" "a full disk is an error" full
 man_clean() { LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z "$top/src/cli/ext4-fc-resize-fix.8" 2>&1 >/dev/null |
 	awk '{ print } END { exit NR > 0 }'; }
 ok "the man page has no errors" man_clean
@@ -139,18 +120,18 @@ documented() {
 ok "the man page has each parameter and status file" documented "$top/src/cli/ext4-fc-resize-fix.8"
 ok "so has doc/module.md" documented "$top/doc/module.md"
 # complete WORD...: what completion offers for the last of them
-complete_() {
+completed() {
 	bash -c '. /usr/share/bash-completion/bash_completion
 		. "$0"
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
 		_ext4_fc_resize_fix
 		echo "${COMPREPLY[*]}"' "$top/src/cli/completion.bash" "$@"
 }
-ok "completion of a command" is "$(complete_ ext4-fc-resize-fix s)" "status selftest"
-ok "completion of an option" is "$(complete_ ext4-fc-resize-fix status -)" "--json --help"
-ok "completion of an option before the command" is "$(complete_ ext4-fc-resize-fix --j)" "--json"
-ok "completion of a command after an option" is "$(complete_ ext4-fc-resize-fix --json c)" "check"
-ok "completion of what there is" is "$(complete_ ext4-fc-resize-fix selftest -)" "--help"
+is "$(completed ext4-fc-resize-fix s)" "status selftest" "completion of a command"
+is "$(completed ext4-fc-resize-fix status -)" "--json --help" "completion of an option"
+is "$(completed ext4-fc-resize-fix --j)" "--json" "completion of an option before the command"
+is "$(completed ext4-fc-resize-fix --json c)" "check" "completion of a command after an option"
+is "$(completed ext4-fc-resize-fix selftest -)" "--help" "completion of what there is"
 
 # --- doc/monitoring.md, with a command that says what is wanted ---
 
@@ -171,8 +152,9 @@ monitored() { env PATH="$work/bin:$PATH" SAY="$1" EXIT="$2" "${@:3}"; }
 block sh >"$work/textfile.sh"
 textfile() {
 	monitored WARNING 1 sh "$work/textfile.sh" "$work/textfile" && [ "$(ls "$work/textfile")" = ext4_fc_resize_fix.prom ] &&
-		is "$(tr '\n' ' ' <"$work/textfile/ext4_fc_resize_fix.prom")" \
-			"ext4_fc_resize_fix_check 1 ext4_fc_resize_fix_holds_total 5 ext4_fc_resize_fix_refused_total 0 ext4_fc_resize_fix_unprotected_total 0 "
+		cat "$work/textfile/ext4_fc_resize_fix.prom" &&
+		[ "$(tr '\n' ' ' <"$work/textfile/ext4_fc_resize_fix.prom")" = \
+			"ext4_fc_resize_fix_check 1 ext4_fc_resize_fix_holds_total 5 ext4_fc_resize_fix_refused_total 0 ext4_fc_resize_fix_unprotected_total 0 " ]
 }
 ok "the script for node_exporter" textfile
 block yaml >"$work/playbook.yml"
@@ -181,11 +163,11 @@ playbook() {
 		-i localhost, -c local -e ansible_become=false -e ansible_remote_tmp="$work/ansible" "$work/playbook.yml"
 }
 ok "Ansible: OK" playbook OK 0
-ok "Ansible: OK, nothing is shown" is "$(grep -c 'the message' "$work/said")" 0
+is "$(grep -c 'the message' "$work/said")" 0 "Ansible: OK, nothing is shown"
 ok "Ansible: a warning, with --check" playbook WARNING 1 --check
-ok "Ansible: a warning is shown" is "$(grep -c 'msg.*the message' "$work/said")" 1
-fails "non-zero return code" "Ansible: exposed" playbook EXPOSED 2
-fails "failed=1" "Ansible: cannot tell" playbook UNKNOWN 3
+is "$(grep -c 'msg.*the message' "$work/said")" 1 "Ansible: a warning is shown"
+refuses "non-zero return code" "Ansible: exposed" playbook EXPOSED 2
+refuses "failed=1" "Ansible: cannot tell" playbook UNKNOWN 3
 
 # --- make without headers, without libraries ---
 
@@ -215,4 +197,4 @@ chmod +x "$work/bin/pkg-config"
 ok "make cli without libraries says which" one_line "apt-get install $cli_libraries" \
 	env PATH="$work/bin:$PATH" make -C "$tree" cli
 ok "make clean cleans without headers and libraries" cleans KERNELRELEASE=6.0-none PATH="$work/bin:$PATH"
-echo "1..$count"
+finish

@@ -15,40 +15,35 @@
 #	crash.t KERNEL patched-3	all but the third: fsynced data is lost
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
-id=${1:-6.12-cloud}
-details=$(scratch crash-test)
-trap 'rm -r "$details"' EXIT
-count=0 failed=0
+id=$(kernel_id "${1:-lts}")
 
 # points NAME POINTS DAMAGED LOST OPTION... -- MODE OP: DAMAGED and LOST are what
 # is expected, 0, some or any
 points() {
 	local name=$1 want="damaged $3 lost $4" got line
-	local run=("$top/scripts/crash-points" --points "$2" --details "$details/$count")
+	local run=("$top/scripts/crash-points" --points "$2" --details "$work/details")
 	shift 4
 
 	while [ "$1" != -- ]; do
 		run+=("$1")
 		shift
 	done
+	rm -f "$work/details"
 	line=$("${run[@]}" "$id" "${@:2}") || line='no result'
 	got=$(sed -E 's/.*(damaged [0-9]+ lost [0-9]+).*/\1/; s/ [1-9][0-9]*/ some/g' <<<"$line")
 	# One that hangs has no operations after the hang
 	[[ $line = *' hung 0/'* ]] || got+=', it hangs'
-	count=$((count + 1))
 	# shellcheck disable=SC2053 # a pattern
 	if [[ $got = ${want//any/*} ]]; then
-		echo "ok $count - $name: $want"
+		pass "$name: $want"
 	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name: $want"
-		[ ! -e "$details/$((count - 1))" ] ||
-			awk '/^point / && !/ok$/ && n++ < 10 { print "# " $0 }' "$details/$((count - 1))"
+		fail "$name: $want"
+		[ ! -e "$work/details" ] || awk '/^point / && !/ok$/ && n++ < 10 { print "# " $0 }' "$work/details"
 	fi
-	echo "# $line"
+	note "$line"
 }
 
 case ${2-} in
@@ -69,10 +64,9 @@ patched-3)
 	points "module, freeze" 60 0 0 --serial -- module freeze nodelalloc
 	# Where the CPUs take turns fsyncs hardly overlap. The kernel that loses most by it
 	export PARALLEL=1
-	id=7-cloud
+	id=$(kernel_id newest)
 	points "$id: module, fsyncs overlap, no resize" 100 any 0 -- module give
 	points "$id: the same with overlap=0" 100 any some -- overlap0 give
 	;;
 esac
-echo "1..$count"
-[ $failed = 0 ]
+finish

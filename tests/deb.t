@@ -7,15 +7,15 @@
 # is loaded shows in tests/upgrade.t, in a VM.
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
 version=$("$top/scripts/package" version)
 
 packages=make,linux-headers-amd64
 
-# make_ COMMAND...: in the tree
+# in_tree COMMAND...: in the tree
 in_tree() { run sh -c 'cd "/opt/a tree" && exec "$@"' - "$@"; }
 # The line in README, with or without the command
 as_typed=$(sed -n 's/^ *sudo \(apt install \.\/.*\)/\1/p' "$top/README.md")
@@ -23,7 +23,7 @@ install() { run apt-get -y --no-install-recommends --allow-downgrades install "$
 # As the kernels' own postinst does
 autoinstall() { for k in "${kernels[@]}"; do run dkms autoinstall -k "$k"; done; }
 both() {
-	does "$1: dkms autoinstall" autoinstall
+	ok "$1: dkms autoinstall" autoinstall
 	is "$(installed "$version") $(installed 99.1)" "$2" "$1: installed for both kernels: $version, 99.1"
 }
 
@@ -37,9 +37,9 @@ for suite in $suites; do
 	touch "$root/opt/a tree/README.md"
 	git config -f "$root/opt/a tree/.git/config" remote.origin.url https://user:password@example.org/fix.git
 	echo 'APT::Get::Assume-Yes "true";' >"$root/etc/apt/apt.conf.d/yes"
-	does "make deb" in_tree make deb
+	ok "make deb" in_tree make deb
 	cp -r "$root/opt/a tree/dist" "$root/tmp/old"
-	does "make deb again" in_tree env VERSION=99.1 make deb
+	ok "make deb again" in_tree env VERSION=99.1 make deb
 	is "$(cd "$root/opt/a tree/dist" && echo *)" "ext4-fc-resize-fix-dkms_99.1_all.deb ext4-fc-resize-fix_99.1_amd64.deb" "the old ones are not there any more"
 	mv "$root/opt/a tree/dist" "$root/tmp/new"
 	cp -r "$root/tmp/old" "$root/opt/a tree/dist"
@@ -58,27 +58,27 @@ for suite in $suites; do
 
 	is "$([ -e "$root/usr/sbin/dkms" ] || echo none)" none "dkms is not there"
 	# shellcheck disable=SC2086 # words
-	does "$as_typed" in_tree sh -c "$as_typed"
+	ok "$as_typed" in_tree sh -c "$as_typed"
 	is "$(grep -c "^$name: this is a chroot: the running kernel is not its own and stays as it is$" "$work/said")" 1 "it leaves the kernel alone, and says so"
-	does "systemd-analyze verify" run systemd-analyze verify --man=no ext4-fc-resize-fix.service
-	does "apt-get remove of the command" run apt-get remove ext4-fc-resize-fix
+	ok "systemd-analyze verify" run systemd-analyze verify --man=no ext4-fc-resize-fix.service
+	ok "apt-get remove of the command" run apt-get remove ext4-fc-resize-fix
 	both "installed" "2 0"
 	is "$(readlink "$root/usr/lib/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
 		../ext4-fc-resize-fix.service "it is loaded at boot"
-	does "upgrade" install "$newer"
+	ok "upgrade" install "$newer"
 	both "upgraded" "0 2"
 	is "$(ls -d "$root/usr/src/$name-"*)" "$root/usr/src/$name-99.1" "the old sources are gone"
-	does "downgrade" install "$deb"
+	ok "downgrade" install "$deb"
 	both "downgraded" "2 0"
-	does "apt-get install of the command" install "$command"
+	ok "apt-get install of the command" install "$command"
 	is "$(run ext4-fc-resize-fix --version)" "ext4-fc-resize-fix $version" "it runs"
 	# Nor to dkms, which leaves this to the kernel's package then
 	for k in "${kernels[@]}"; do run depmod "$k" 2>"$work/depmod"; done
 	run ext4-fc-resize-fix status --json >"$work/said"
 	is "$(grep -c '"module":true' "$work/said")" 2 "it says that both kernels have the module"
-	does "apt-get purge" run apt-get -y --purge autoremove ext4-fc-resize-fix ext4-fc-resize-fix-dkms
+	ok "apt-get purge" run apt-get -y --purge autoremove ext4-fc-resize-fix ext4-fc-resize-fix-dkms
 	is "$(installed "$version")" 0 "dkms has nothing"
 	files >"$work/after"
-	does "nothing is left behind" diff "$work/before" "$work/after"
+	ok "nothing is left behind" diff "$work/before" "$work/after"
 done
-echo "1..$count"
+finish

@@ -10,8 +10,8 @@
 # them; the command's status finds what was built.
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
 
@@ -21,18 +21,18 @@ for suite in $suites; do
 
 	mkdir "$root/usr/src/$name-$version"
 	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src} "$root/usr/src/$name-$version"
-	does "dkms add" run dkms add "$name/$version"
+	ok "dkms add" run dkms add "$name/$version"
 	for kernel in "${kernels[@]}"; do
-		does "dkms build -k $kernel" run dkms build "$name/$version" -k "$kernel"
-		does "dkms install -k $kernel" run dkms install "$name/$version" -k "$kernel"
+		ok "dkms build -k $kernel" run dkms build "$name/$version" -k "$kernel"
+		ok "dkms install -k $kernel" run dkms install "$name/$version" -k "$kernel"
 		module=$(find "$root/usr/lib/modules/$kernel" -name "$name.ko*")
 		is "$(modinfo -F vermagic "$module" | cut -d' ' -f1)" "$kernel" "the module is for $kernel"
 		is "$(modinfo -F version "$module")" "$version" "its version is that of dkms.conf"
 		cp "$module" "$work/other.ko"
 	done
 	is "$(installed "$version")" 2 "dkms status: installed for both"
-	does "dkms remove for one kernel" run dkms remove "$name/$version" -k "${kernels[0]}"
-	does "dkms autoinstall brings it back" run dkms autoinstall -k "${kernels[0]}"
+	ok "dkms remove for one kernel" run dkms remove "$name/$version" -k "${kernels[0]}"
+	ok "dkms autoinstall brings it back" run dkms autoinstall -k "${kernels[0]}"
 	is "$(installed "$version")" 2 "dkms status: installed for both again"
 
 	# The headers of the first one, without kprobes
@@ -43,13 +43,13 @@ for suite in $suites; do
 	sed -i '/^#define CONFIG_KPROBES 1/d' "$root/usr/src/linux-headers-$nothing/include/generated/autoconf.h"
 	mkdir "$root/usr/lib/modules/$nothing"
 	ln -s "/usr/src/linux-headers-$nothing" "$root/usr/lib/modules/$nothing/build"
-	does "dkms autoinstall for a kernel with nothing to do" run dkms autoinstall -k $nothing
+	ok "dkms autoinstall for a kernel with nothing to do" run dkms autoinstall -k $nothing
 	module=$(find "$root/usr/lib/modules/$nothing" -name "$name.ko*")
 	is "$(modinfo -F description "$module")" "Says why $name does not work here" "its module says so"
-	does "dkms remove for it" run dkms remove "$name/$version" -k $nothing
+	ok "dkms remove for it" run dkms remove "$name/$version" -k $nothing
 	rm -r "$root/usr/lib/modules/$nothing" "$root/usr/src/linux-headers-$nothing"
 
-	does "dkms remove --all" run dkms remove "$name/$version" --all
+	ok "dkms remove --all" run dkms remove "$name/$version" --all
 
 	# dkms goes by modules.dep, and by os-release
 	need zstd
@@ -60,15 +60,15 @@ for suite in $suites; do
 	cp "$root/etc/dkms/framework.conf" "$work/framework.conf"
 	echo dkms_tree=/srv/dkms >>"$root/etc/dkms/framework.conf"
 	cp -r "$top"/{src,scripts,dkms.conf} "$root/opt/cli"
-	does "make cli" run make -s -C /opt/cli/src/cli
+	ok "make cli" run make -s -C /opt/cli/src/cli
 	for like in debian:updates/dkms fedora:extra; do
 		rm "$root/etc/os-release"
 		echo "ID=${like%:*}" >"$root/etc/os-release"
-		does "like ${like%:*}: dkms install" run dkms install "$name/$version" -k "${kernels[0]}"
+		ok "like ${like%:*}: dkms install" run dkms install "$name/$version" -k "${kernels[0]}"
 		is "$(cd "$root/usr/lib/modules/${kernels[0]}" && find . -name "$name.ko*")" "./${like#*:}/$name.ko.zst" "its module is compressed, and where that distribution has it"
 		is "$(run /opt/cli/scripts/module dkms dkms_tree)$(ls -d "$root/srv/dkms/$name")" "/srv/dkms$root/srv/dkms/$name" "DKMS' tree is where its configuration says"
 		is "$(run /opt/cli/src/cli/ext4-fc-resize-fix status | awk -v k="${kernels[0]}" '$1 == k { print $2 }')" built "status finds it"
-		does "dkms remove" run dkms remove "$name/$version" --all
+		ok "dkms remove" run dkms remove "$name/$version" --all
 	done
 	rm "$root/usr/lib/modules/${kernels[0]}/kernel/other.ko.zst"
 	rmdir --ignore-fail-on-non-empty "$root/usr/lib/modules/${kernels[0]}/kernel"
@@ -77,6 +77,6 @@ for suite in $suites; do
 	cp "$work/framework.conf" "$root/etc/dkms/framework.conf"
 	rm -r "$root/usr/src/$name-$version"
 	files >"$work/after"
-	does "nothing is left behind" diff "$work/before" "$work/after"
+	ok "nothing is left behind" diff "$work/before" "$work/after"
 done
-echo "1..$count"
+finish

@@ -10,15 +10,13 @@
 #	e2fsprogs.t images DIR		makes such images by the kernel
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
-id=7-cloud
-work=$(scratch e2fsprogs)
-trap 'rm -rf "$work"' EXIT
+id=$(kernel_id newest)
 
-# vm ARG...: tests/guest/e2fsprogs.sh with these, on the disks in $disks
-vm() {
+# boot ARG...: tests/guest/e2fsprogs.sh with these, on the disks in $disks
+boot() {
 	local fcr options=() disk
 
 	for disk in $disks; do options+=(--disk "$disk"); done
@@ -37,25 +35,13 @@ if [ "${1-}" = images ]; then
 	for name in fast head cut full wrap; do disks+=" $work/$name"; done
 	# shellcheck disable=SC2086 # words
 	truncate -s 4M $disks
-	vm make
+	boot make
 	for name in fast head cut full wrap; do bzip2 -9c "$work/$name" >"$dir/$name.bz2"; done
 	exit
 fi
 
-count=0
-# result GOT WANT NAME
-result() {
-	count=$((count + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $count - $3"
-	else
-		echo "not ok $count - $3"
-		echo "# got '$1', want '$2'"
-	fi
-}
-
-# run BUILD TEST...: of e2fsprogs' own tests; prints the names of those that fail
-run() {
+# failing BUILD TEST...: of e2fsprogs' own tests; prints the names of those that fail
+failing() {
 	local build=$1 status=0
 	shift
 
@@ -67,7 +53,7 @@ run() {
 # recovered BUILD: for each image of j_fc_recover the exit status of e2fsck -fy, how
 # many files are there, and the exit status of the second e2fsck
 recovered() {
-	run "$1" j_fc_recover >/dev/null
+	failing "$1" j_fc_recover >/dev/null
 	awk '/^Exit status is/ { status = $NF }
 		/files are as they were written/ { files = $1 }
 		/^Exit status of the second/ { print status "/" files "/" $NF }' "$1/build/tests/j_fc_recover.log" | xargs
@@ -104,24 +90,24 @@ without=(''
 for suite; do
 	build=$("$top/scripts/e2fsprogs" "$suite" stock)
 	version=$(sed -n 's/^#define E2FSPROGS_VERSION "\(.*\)"/\1/p' "$build/version.h")
-	result "$(recovered "$build")" "$stock" "$version of $suite, stock: e2fsck loses files in each of the states"
-	result "$(run "$build" j_fc_refuse)" j_fc_refuse "$version, stock: tune2fs and debugfs drop the journal"
-	result "$(fuse2fs "$build")" changed "$version, stock: fuse2fs drops the journal"
+	is "$(recovered "$build")" "$stock" "$version of $suite, stock: e2fsck loses files in each of the states"
+	is "$(failing "$build" j_fc_refuse)" j_fc_refuse "$version, stock: tune2fs and debugfs drop the journal"
+	is "$(fuse2fs "$build")" changed "$version, stock: fuse2fs drops the journal"
 
 	build=$("$top/scripts/e2fsprogs" "$suite" patched)
-	result "$(recovered "$build")" "$whole" "$version, patched: e2fsck recovers all"
+	is "$(recovered "$build")" "$whole" "$version, patched: e2fsck recovers all"
 	# shellcheck disable=SC2046 # words
-	result "$(run "$build" $(cd "$build/tests" && echo j_*))" "" "$version, patched: e2fsprogs' own j_* tests pass"
+	is "$(failing "$build" $(cd "$build/tests" && echo j_*))" "" "$version, patched: e2fsprogs' own j_* tests pass"
 	echo "# $(grep '^[0-9]* tests succeeded' "$work/out")"
-	result "$(fuse2fs "$build")" "unchanged, exit 1, 1" "$version, patched: fuse2fs refuses, and changes nothing"
+	is "$(fuse2fs "$build")" "unchanged, exit 1, 1" "$version, patched: fuse2fs refuses, and changes nothing"
 
 	[ "$suite" = "$1" ] || continue
 	for n in 1 2 3 4 5; do
 		build=$("$top/scripts/e2fsprogs" "$suite" $n)
-		result "$(recovered "$build")" "${without[n]}" "$version, without patch $n: e2fsck fails where it is needed"
+		is "$(recovered "$build")" "${without[n]}" "$version, without patch $n: e2fsck fails where it is needed"
 	done
 	build=$("$top/scripts/e2fsprogs" "$suite" 6)
-	result "$(run "$build" j_fc_refuse)" j_fc_refuse "$version, without patch 6: tune2fs and debugfs drop the journal"
+	is "$(failing "$build" j_fc_refuse)" j_fc_refuse "$version, without patch 6: tune2fs and debugfs drop the journal"
 done
 
 # The kernel: fails where doc/upstream says so. And what stock e2fsck makes of the first
@@ -136,14 +122,8 @@ done
 cp "$work/fast" "$work/after-stock-e2fsck"
 LD_LIBRARY_PATH=$build/build/lib "$build/build/e2fsck/e2fsck" -fy "$work/after-stock-e2fsck" >/dev/null 2>&1 || :
 # shellcheck disable=SC2086 # words
-vm recover $states | sed '/^1\.\./d; /^# guest-exit/d' >"$work/vm"
-while read -r line; do
-	case $line in
-	"ok "*) result 1 1 "${line#*- }" ;;
-	"not ok "*) result 0 1 "${line#*- }" ;;
-	*) echo "$line" ;;
-	esac
-done <"$work/vm"
+boot recover $states >"$work/vm"
+results <"$work/vm"
 # shellcheck disable=SC2086 # words
-result "$(grep -cE '^(not )?ok ' "$work/vm")" "$(wc -w <<<$states)" "the VM has looked at all of them"
-echo "1..$count"
+is "$(grep -cE '^(not )?ok ' "$work/vm")" "$(wc -w <<<$states)" "the VM has looked at all of them"
+finish

@@ -5,24 +5,12 @@
 # is in the table and the CSV; one that was not is missed. What it is decides nothing.
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 n=5
 out=$cache/bench/growth.$n
-work=$(scratch growth-test)
-trap 'rm -rf --one-file-system "$work"' EXIT
 
-count=0
-is() {
-	count=$((count + 1))
-	if [ "$1" = "$2" ]; then
-		echo "ok $count - $3"
-	else
-		echo "not ok $count - $3"
-		printf "got '%s', want '%s'\n" "$1" "$2" | cat - "$work/said" | sed 's/^/# /'
-	fi
-}
 growth() {
 	status=0
 	"$top/scripts/bench-growth" "$@" >"$work/table" 2>"$work/said" || status=$?
@@ -52,4 +40,4 @@ is "$status $(grep -c 'growth.sh failed' "$work/said")" "1 1" "a part that came 
 rm "$out/held"
 growth --table $n
 is "$status $(grep -c 'held has not been measured' "$work/said")" "1 1" "and one that was not measured"
-echo "1..$count"
+finish

@@ -6,15 +6,15 @@
 # one line. (tests/refuse.t fakes the architecture.)
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 # What runs here is of amd64: not every kernel runs programs of i386
 packages=linux-image-686-pae:i386,linux-headers-686-pae:i386,kmod:i386,dash:i386,busybox-static:i386
 packages+=,make,base-files,bash,coreutils,diffutils,findutils,grep,mawk,sed
 
 make_system() {
-	need mmdebstrap debian-archive-keyring
+	need mmdebstrap debian-archive-keyring mount
 	say "making a chroot with the kernel of i386"
 	# Extracted, not installed: nobody needs its maintainer scripts, but for awk
 	unshare -m mmdebstrap --quiet --mode=root --variant=extract --architectures=amd64,i386 \
@@ -29,14 +29,13 @@ make_system() {
 
 system=$cache/i386-$(cksum <<<"$packages" | cut -d' ' -f1)
 prepare "$system" make_system
-work=$(scratch i386)
 build=$(mktemp -d "$system/tmp/build.XXXXXX")
 trap 'rm -rf "$work" "$build"' EXIT
 
 cp -r "$top"/{Kbuild,dkms.conf,src} "$build"
 headers=$(cd "$system" && echo usr/src/linux-headers-*-686-pae)
 chroot "$system" env -i PATH=/usr/bin:/bin LC_ALL=C \
-	make -C "/$headers" M="/tmp/${build##*/}" ARCH=i386 CC=gcc-12 modules </dev/null >"$work/build.log" 2>&1 ||
+	make -C "/$headers" M="/tmp/${build##*/}" ARCH=i386 "CC=gcc-$(compiler gcc bookworm)" modules </dev/null >"$work/build.log" 2>&1 ||
 	{ cat "$work/build.log" >&2; die "it does not build for i386"; }
 ! grep -E 'warning:|error:' "$work/build.log" >&2 || die "it does not build for i386 without a warning"
 
@@ -57,5 +56,5 @@ echo "/test/refuse.sh 'ext4_fc_resize_fix.ko Operation_not_supported not loaded:
 (cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) >"$work/initrd"
 
 # One CPU: a kernel of i386 takes QEMU's for an Athlon that was not sold for two
-"$top/scripts/vm" --name i386 --smp 1 --kernel "$system"/boot/vmlinuz-*-686-pae --initrd "$work/initrd" |
-	grep -v '^# guest-exit'
+vm --name i386 --smp 1 --kernel "$system"/boot/vmlinuz-*-686-pae --initrd "$work/initrd"
+finish

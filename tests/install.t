@@ -11,8 +11,8 @@
 # Secure Boot's variables are files here, which the real mokutil reads.
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
 
@@ -23,13 +23,13 @@ tree() {
 	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$1\"/" "$root/opt/$1/dkms.conf"
 }
 
-# make_ VERSION TARGET [VARIABLE=VALUE...]
-make_() { $run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ make --no-print-directory -C "/opt/$1" "${@:2}"; }
+# make_in VERSION TARGET [VARIABLE=VALUE...]
+make_in() { $run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ make --no-print-directory -C "/opt/$1" "${@:2}"; }
 run=run
 # HOME: dpkg says so where it cannot read there
 as_nobody() { run env HOME=/ setpriv --reuid=65534 --regid=65534 --clear-groups make --no-print-directory -C "/opt/$version" "$@"; }
 
-same() { files >"$work/now"; does "$1" diff "$work/before" "$work/now"; }
+same() { files >"$work/now"; ok "$1" diff "$work/before" "$work/now"; }
 lines() { is "$(grep -cvE '^make|installs version|^ext4_fc_resize_fix:   |: building |: installing |what was tried' "$work/said")" 1 "in one line"; }
 
 # variable NAME VENDOR: of the firmware, its content from stdin
@@ -59,30 +59,30 @@ pve() {
 	run dpkg -i /tmp/pve.deb >"$work/said" 2>&1
 }
 
-# key STATE TEXT: what scripts/module says of the key where the variables are so
-key() {
+# key_is STATE TEXT: what scripts/module says of the key where the variables are so
+key_is() {
 	run env EFIVARFS_PATH=/sys/firmware/efi/efivars/ "/opt/$version/scripts/module" key >"$work/said" 2>&1 || :
 	is "$(grep -c "^$2" "$work/said")" 1 "the key $1: $(head -n 1 "$work/said")"
 }
 
-keys() {
+keys_are() {
 	local list=$work/list
 
 	signatures "$root/var/lib/dkms/mok.pub" >"$list"
-	key "is not enrolled" "mokutil --import /var/lib/dkms/mok.pub, reboot"
+	key_is "is not enrolled" "mokutil --import /var/lib/dkms/mok.pub, reboot"
 	variable MokNew $shim <"$list"
-	key "is to be enrolled" "it waits to be enrolled: reboot"
+	key_is "is to be enrolled" "it waits to be enrolled: reboot"
 	rm "$root/sys/firmware/efi/efivars/MokNew-"*
 	variable MokListRT $shim <"$list"
-	key "is enrolled" enrolled
+	key_is "is enrolled" enrolled
 	variable MokDel $shim <"$list"
-	key "is to be deleted" "it is to be taken out at the next boot"
+	key_is "is to be deleted" "it is to be taken out at the next boot"
 	rm "$root/sys/firmware/efi/efivars/Mok"*
 	variable MokListXRT $shim <"$list"
-	key "is blocked" "it is blocked by MokListX"
+	key_is "is blocked" "it is blocked by MokListX"
 	rm "$root/sys/firmware/efi/efivars/Mok"*
 	variable db d719b2cb-3d3a-4596-a3bc-dad00e67656f <"$list"
-	key "is in db" enrolled
+	key_is "is in db" enrolled
 }
 
 # others: a kernel for which it does not build; what is unusual
@@ -90,13 +90,13 @@ others() {
 	local config=$root/usr/src/linux-headers-${kernels[1]}/include/generated/autoconf.h
 
 	echo '#error does not compile' >>"$config"
-	does "make install beside a kernel whose headers are broken" make_ "$version" install "$k"
+	ok "make install beside a kernel whose headers are broken" make_in "$version" install "$k"
 	is "$(grep -c "not protected on ${kernels[1]}: the build failed" "$work/said")" 1 "it names it"
 	is "$(grep -c "built for 1 kernel" "$work/said") $(installed "$version")" "1 1" "it is installed for the other one"
 	sed -i '$d' "$config"
-	does "make install, when they are mended" make_ "$version" install "$k"
+	ok "make install, when they are mended" make_in "$version" install "$k"
 	is "$(installed "$version")" 2 "it is installed for both"
-	does "make uninstall" make_ "$version" uninstall
+	ok "make uninstall" make_in "$version" uninstall
 	same "nothing is left"
 
 	mkdir -p "$root/etc/dkms" "$root/srv/dkms"
@@ -108,10 +108,10 @@ others() {
 		run_as -m 'mount -t tmpfs -o noexec none "$0/tmp" && umask 077' \
 			make --no-print-directory -C "/opt/a b" "$@" "$k"
 	}
-	does "make install: /tmp noexec, umask 077, a path with a space, dkms_tree" odd install
+	ok "make install: /tmp noexec, umask 077, a path with a space, dkms_tree" odd install
 	is "$(find "$root/srv/dkms/$name/$version" -name "$name.ko*" | wc -l)" 2 "it is in that tree, for both kernels"
 	is "$(stat -c %a "$root/usr/local/sbin/ext4-fc-resize-fix" "$root/usr/src/$name-$version" | xargs)" "755 755" "anyone can read it"
-	does "make uninstall" odd uninstall
+	ok "make uninstall" odd uninstall
 	rm -r "$root/opt/a b" "$root/etc/dkms" "$root/srv/dkms"
 	mv "$work/dkms" "$root/etc"
 	same "nothing is left"
@@ -128,19 +128,19 @@ for suite in $suites; do
 	lines
 	refuses "sudo make uninstall" "uninstall without root, too" as_nobody uninstall
 	run=run_in_container
-	refuses "on the host" "in a container it says what helps" make_ "$version" install
+	refuses "on the host" "in a container it says what helps" make_in "$version" install
 	lines
 	run=run
 	refuses "apt-get install linux-image-amd64 linux-headers-amd64" "without headers it says what helps" \
-		make_ "$version" install KERNELRELEASE=6.1.0-0-amd64
+		make_in "$version" install KERNELRELEASE=6.1.0-0-amd64
 	lines
 	pve
 	refuses "proxmox-headers-6.8.12-1-pve is not to be had" "on Proxmox it asks for Proxmox' headers" \
-		make_ "$version" install KERNELRELEASE=6.8.12-1-pve
+		make_in "$version" install KERNELRELEASE=6.8.12-1-pve
 	lines
 	is "$(grep -c linux-image "$work/said")" 0 "and recommends no other kernel"
 	run dpkg -P proxmox-kernel-6.8.12-1-pve-signed >"$work/said" 2>&1
-	refuses "the build for ${kernels[0]} failed" "it does not build: it says so" make_ 99.2 install "$k"
+	refuses "the build for ${kernels[0]} failed" "it does not build: it says so" make_in 99.2 install "$k"
 	lines
 	same "after all of these nothing is left"
 
@@ -153,38 +153,38 @@ for suite in $suites; do
 	cp "$work"/mok.* "$root/var/lib/dkms"
 	printf '\1' | variable SecureBoot $global
 	printf '\0' | variable SetupMode $global
-	does "make install, the host with Secure Boot" make_ "$version" install "$k"
+	ok "make install, the host with Secure Boot" make_in "$version" install "$k"
 	is "$(grep -c "  and loads nothing: this is a chroot$" "$work/said")" 1 "it says that it is a chroot"
 	is "$(grep -c "  packages by apt-get: the headers of ${kernels[0]}, dkms" "$work/said")" 1 "it says which packages it installs"
 	is "$(grep -cE ': (installing (dkms|linux-headers)|building (for|the command))' "$work/said")" 5 "it says what takes time"
 	is "$(tail -n 1 "$work/said" | grep -c "$version is installed, built for 2 kernel.*; with Secure Boot enroll /var/lib/dkms/mok.pub")" 1 "the last line is the verdict"
-	keys
+	keys_are
 	rm -r "$root/sys/firmware"
 	is "$(installed "$version")" 2 "it is installed for both kernels"
 	is "$(readlink "$root/etc/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
 		/etc/systemd/system/ext4-fc-resize-fix.service "it is loaded at boot"
 	files >"$work/first"
-	does "make install again" make_ "$version" install "$k"
+	ok "make install again" make_in "$version" install "$k"
 	files >"$work/now"
-	does "it changes nothing" diff "$work/first" "$work/now"
+	ok "it changes nothing" diff "$work/first" "$work/now"
 
-	refuses "the build for" "an upgrade that does not build says so" make_ 99.2 install "$k"
+	refuses "the build for" "an upgrade that does not build says so" make_in 99.2 install "$k"
 	is "$(installed "$version")" 2 "the old version is still there for both kernels"
 	files >"$work/now"
-	does "and nothing else" diff "$work/first" "$work/now"
-	does "an upgrade" make_ 99.1 install "$k"
+	ok "and nothing else" diff "$work/first" "$work/now"
+	ok "an upgrade" make_in 99.1 install "$k"
 	is "$(installed 99.1) $(installed "$version")" "2 0" "the new version is there for both kernels, the old one is not"
 	module=$(find "$root/usr/lib/modules/${kernels[1]}" -name "$name.ko*")
 	is "$(modinfo -F version "$module")" 99.1 "so says the module"
 
-	does "make uninstall" make_ 99.1 uninstall
+	ok "make uninstall" make_in 99.1 uninstall
 	same "nothing is left"
-	does "make uninstall again" make_ 99.1 uninstall
+	ok "make uninstall again" make_in 99.1 uninstall
 
 	others
 
-	refuses "make module" "make sign without a module says what helps" make_ "$version" sign "$k"
-	does "make module, make sign" make_ "$version" module sign "$k"
+	refuses "make module" "make sign without a module says what helps" make_in "$version" sign "$k"
+	ok "make module, make sign" make_in "$version" module sign "$k"
 	is "$(modinfo -F signer "$root/opt/$version/$name.ko")" "DKMS module signing key" "it is signed with DKMS' key"
 done
-echo "1..$count"
+finish

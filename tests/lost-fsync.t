@@ -10,25 +10,21 @@
 # patched: without the module, on a kernel with the patch of doc/upstream
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
-id=${1:-7-cloud}
+id=$(kernel_id "${1:-newest}")
 shift || :
 [ $# -gt 0 ] || set -- without with
 ops='none extend freeze remount checkpoint'
 
-"$top/scripts/test" --prepare "$id" >"$cache/tmp/prepared.$$"
-read -r module fcr <"$cache/tmp/prepared.$$"
-rm "$cache/tmp/prepared.$$"
-disks=$(mktemp -d "$cache/tmp/lost.XXXXXX")
-trap 'rm -r "$disks"' EXIT
+"$top/scripts/test" --prepare "$id" >"$work/prepared"
+read -r module fcr <"$work/prepared"
+disks=$work/disks
+mkdir "$disks"
 
-count=0
-result() { count=$((count + 1)); echo "$1 $count - $2"; }
-
-# vm WHAT [OPTION...]: one boot, its lines on stdout
-vm() {
+# boot WHAT [OPTION...]: once, its lines on stdout
+boot() {
 	local what=$1 op drives=()
 	shift
 
@@ -47,20 +43,15 @@ for with; do
 	[ "$with" != with ] || options=(--module "$module")
 	name="$with the module"
 	[ "$with" != patched ] || name='patched, without the module'
-	written=$(vm write "${options[@]}")
-	read=$(vm read "${options[@]}")
+	written=$(boot write "${options[@]}")
+	read=$(boot read "${options[@]}")
 	for op in $ops; do
-		if grep -q "^ok .* $op: fsync says" <<<"$written"; then
-			result ok "$name, $op: fsync says that the file is on disk"
-		else
-			result "not ok" "$name, $op: fsync says that the file is on disk"
-		fi
+		ok "$name, $op: fsync says that the file is on disk" grep "^ok .* $op: fsync says" <<<"$written"
 		there=gone
 		if grep -q "^ok .* $op: the file is there" <<<"$read"; then there=there; fi
 		want=there
 		if [ "$with" = without ] && [ "$op" != none ]; then want=gone; fi
-		if [ $there = $want ]; then ok=ok; else ok='not ok'; fi
-		result "$ok" "$name, $op: after the power cut the file is $want"
+		is $there $want "$name, $op: after the power cut the file is $want"
 	done
 done
-echo "1..$count"
+finish

@@ -11,15 +11,15 @@
 # Takes spin, gcc, 1 GB of memory and two minutes of one core.  A
 # search that finds what it should not prints how it comes to that.
 
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 model=$top/tests/model/fc.pml
 old=-DLOCK_ORDER_OLD # up to 6.15; without it, the order of 6.16 on
 
 need spin gcc
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
+tmp=$work/spin
+mkdir "$tmp"
 
 # search FLAGS [PAN_OPTION]: leaves what pan says in $tmp/out, a way to an error
 # in $tmp/fc.pml.trail.  MEMLIM is in MB, -m a depth (less than 200 is needed),
@@ -38,12 +38,14 @@ search() {
 
 # result GOOD DESCRIPTION
 result() {
-	local not='not ' states
+	local states
 
-	[ "$1" = 1 ] && not=
 	states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored$/\1/p' "$tmp/out")
-	echo "${not}ok $((++n)) - $2; ${states:-no} states"
-	[ -n "$not" ] || return 0
+	if [ "$1" = 1 ]; then
+		pass "$2; ${states:-no} states"
+		return
+	fi
+	fail "$2; ${states:-no} states"
 	sed 's/^/# /' "$tmp/out"
 	[ -e "$tmp/fc.pml.trail" ] || return 0
 	(cd "$tmp" && spin -t -p -g "${flags[@]}" fc.pml) | sed 's/^/# /'
@@ -76,9 +78,7 @@ finds() {
 	result "$good" "$1: expect $2"
 }
 
-n=0
 if [ "${1-}" = upstream ]; then
-	echo 1..9
 	stock='-DNO_HOLD -DNO_FLUSH_RULE -DNO_OVERLAP_RULE -DNO_SUCCESSOR_RULE -DFORGIVE_OVERLAP -DMARK -DTRACKED'
 	none 'all patches' "$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DADD_GROUP"
 	finds 'no patch' deadlock "$stock"
@@ -93,9 +93,8 @@ if [ "${1-}" = upstream ]; then
 		"$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DSHOW=SLIP"
 	finds 'a fast commit of new blocks after the resize' shown \
 		"$stock -DPATCH_1 -DPATCH_2 -DPATCH_3 -DSHOW=AFTER"
-	exit
+	finish
 fi
-echo 1..24
 none 'all rules, up to 6.15' "$old"
 none 'all rules, 6.16 on' ''
 none 'all rules and the mark, up to 6.15' "$old -DMARK"
@@ -126,3 +125,4 @@ finds 'no rule for successors, 6.16 on' lost '-DMARK -DXATTR -DNO_SUCCESSOR_RULE
 # A bug of the kernel that no rule is about, see "Left out" there
 finds 'change between a commit'\''s cleanup and its end, up to 6.15' lost "$old -DWINDOW"
 finds 'change between a commit'\''s cleanup and its end, 6.16 on' lost -DWINDOW
+finish

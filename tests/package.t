@@ -6,17 +6,9 @@
 # And the tarball: what git knows, as it is in the work tree, with that version.
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 need git rpm gcc make
-
-work=$(scratch package)
-trap 'rm -rf --one-file-system "$work"' EXIT
-count=0
-is() {
-	count=$((count + 1))
-	if [ "$1" = "$2" ]; then echo "ok $count - $3"; else echo "not ok $count - $3: $1, not $2"; fi
-}
 
 # A commit of what is here, whether committed or not
 tree=$work/tree
@@ -25,7 +17,7 @@ in_tree() { git -C "$tree" -c safe.directory='*' -c user.name=test -c user.email
 git -C "$top" -c safe.directory='*' ls-files -z | (cd "$top" && xargs -0 cp --parents -t "$tree")
 in_tree init -q
 in_tree add .
-version() { "$tree/scripts/package" version; }
+package_version() { "$tree/scripts/package" version; }
 commit() { in_tree commit -q --allow-empty -m "$1"; }
 
 # ordered OLD NEW WHAT: to dpkg and to rpm, and not the other way round
@@ -35,19 +27,19 @@ ordered() {
 }
 
 commit first
-first=$(version)
+first=$(package_version)
 commit second
-second=$(version)
-release=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$tree/dkms.conf")
+second=$(package_version)
+release=$(dkms_version)
 in_tree tag "v$release"
 ordered "$first" "$second" "a later commit upgrades an earlier one, of the same day"
-ordered "$second" "$(version)" "a release upgrades what led to it"
-is "$(version)" "$release" "of the tagged commit it is that of dkms.conf"
+ordered "$second" "$(package_version)" "a release upgrades what led to it"
+is "$(package_version)" "$release" "of the tagged commit it is that of dkms.conf"
 commit third
 in_tree tag -d "v$release" >/dev/null
-third=$(version)
+third=$(package_version)
 sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="99.1"/' "$tree/dkms.conf"
-ordered "$release" "$(version)" "what comes after a release upgrades it"
+ordered "$release" "$(package_version)" "what comes after a release upgrades it"
 
 in_tree checkout -q dkms.conf
 echo changed >>"$tree/COPYING"
@@ -61,4 +53,4 @@ is "$(tail -n 1 COPYING)" changed "as they are in the work tree"
 need $cli_libraries
 make -s cli >/dev/null 2>"$work/said" || sed 's/^/# /' "$work/said"
 is "$(src/cli/ext4-fc-resize-fix --version)" "ext4-fc-resize-fix $third" "the command is built from it, with the version"
-echo "1..$count"
+finish

@@ -8,8 +8,8 @@
 # both kernels, in the end nothing. And make rpm, where there is no dpkg.
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
 version=$("$top/scripts/package" version)
@@ -20,14 +20,14 @@ old=$("$top/scripts/package" rpm | grep dkms)
 new=$(VERSION=99.1 "$top/scripts/package" rpm | grep dkms)
 again=$(VERSION=99.1 RELEASE=2 "$top/scripts/package" rpm | grep dkms)
 
-rpm_() { run rpm --dbpath /var/lib/rpm --nodeps "$@" && run rpm --dbpath /var/lib/rpm -qa; }
+run_rpm() { run rpm --dbpath /var/lib/rpm --nodeps "$@" && run rpm --dbpath /var/lib/rpm -qa; }
 package() { echo "/tmp/${1##*/}"; }
 
-# then_ NAME OLD NEW COMMAND...: and then for so many kernels each is installed
-then_() {
+# after NAME OLD NEW COMMAND...: and then for so many kernels each is installed
+after() {
 	local what=$1 want="$2 $3"
 	shift 3
-	does "$what" rpm_ "$@"
+	ok "$what" run_rpm "$@"
 	is "$(installed "$version") $(installed 99.1)" "$want" "$what: installed for kernels, $version and 99.1"
 }
 
@@ -50,7 +50,7 @@ without_dpkg() {
 			'%files' '/usr/lib/rpm/macros.d/macros.systemd'
 	} >"$root/opt/fedora.spec"
 	run sh -c 'rpmbuild -bb /opt/fedora.spec && rpm -i --nodeps $(find / -xdev -name fedora-1-1.noarch.rpm)' >"$work/said" 2>&1
-	does "make rpm without dpkg" "${in_tree[@]}"
+	ok "make rpm without dpkg" "${in_tree[@]}"
 	is "$(cd "$root/opt/tree/dist" && echo *)" "ext4-fc-resize-fix-$version-1.x86_64.rpm ext4-fc-resize-fix-dkms-$version-1.noarch.rpm" "they are in dist/"
 }
 
@@ -60,21 +60,21 @@ for suite in $suites; do
 	mkdir -p "$root"/usr/{share/licenses,lib/systemd/system/sysinit.target.wants} # of Fedora's filesystem and systemd
 	files >"$work/before"
 
-	then_ "install" 2 0 -i "$(package "$old")"
+	after "install" 2 0 -i "$(package "$old")"
 	is "$(readlink "$root/usr/lib/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
 		../ext4-fc-resize-fix.service "it is loaded at boot"
-	then_ "upgrade" 0 2 -U "$(package "$new")"
+	after "upgrade" 0 2 -U "$(package "$new")"
 	is "$(ls -d "$root/usr/src/$name-"*)" "$root/usr/src/$name-99.1" "the old sources are gone"
-	then_ "the same version built again" 0 2 -U "$(package "$again")"
-	then_ "downgrade" 2 0 -U --oldpackage "$(package "$old")"
-	then_ "a newer one beside it" 0 2 -i "$(package "$new")"
-	then_ "the old one goes" 0 2 -e "ext4-fc-resize-fix-dkms-$version"
-	then_ "the old one beside it" 2 0 -i --oldpackage "$(package "$old")"
-	then_ "it goes again" 0 2 -e "ext4-fc-resize-fix-dkms-$version"
-	then_ "removal" 0 0 -e ext4-fc-resize-fix-dkms
+	after "the same version built again" 0 2 -U "$(package "$again")"
+	after "downgrade" 2 0 -U --oldpackage "$(package "$old")"
+	after "a newer one beside it" 0 2 -i "$(package "$new")"
+	after "the old one goes" 0 2 -e "ext4-fc-resize-fix-dkms-$version"
+	after "the old one beside it" 2 0 -i --oldpackage "$(package "$old")"
+	after "it goes again" 0 2 -e "ext4-fc-resize-fix-dkms-$version"
+	after "removal" 0 0 -e ext4-fc-resize-fix-dkms
 	files >"$work/after"
-	does "nothing is left behind" diff "$work/before" "$work/after"
+	ok "nothing is left behind" diff "$work/before" "$work/after"
 
 	without_dpkg
 done
-echo "1..$count"
+finish

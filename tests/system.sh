@@ -2,10 +2,14 @@
 # shellcheck shell=bash
 #
 # For the tests that boot a whole Debian (systemd, apt, dkms) from a disk in a VM.
-# Sourced after scripts/lib.sh, $work is there; results are TAP, numbered through
-# all boots.
+# Sourced after lib.sh. The test's arguments are the Debian releases; it has a function
+# make_system SUITE PATH, which makes PATH of $packages.
 
-# shellcheck disable=SC2154 # of those who source this
+# shellcheck disable=SC2034,SC2154 # of and for those who source this
+
+suites=${*:-$(debians | awk '$2 != "-" { print $1 }')}
+need mmdebstrap debian-archive-keyring mount e2fsprogs
+debs=$("$top/scripts/package" deb)
 
 # in_root COMMAND...
 in_root() {
@@ -29,37 +33,29 @@ make_root() {
 	rm -f "$2"/etc/systemd/system/timers.target.wants/* # no apt-daily beside us
 }
 
-# The result lines of all boots, numbered through
-count=0 failed=0
-results() {
-	local line
-
-	while IFS= read -r line; do
-		case $line in
-		'ok '* | 'not ok '*)
-			count=$((count + 1))
-			[ "${line#not}" = "$line" ] || failed=$((failed + 1))
-			sed -E "s/^(not ok|ok) [0-9]+ - /\1 $count - $suite, /" <<<"$line"
-			;;
-		1..*) ;;
-		*) printf '%s\n' "$line" ;;
-		esac
-	done
+# system_of SUITE [KIND]: sets system to what make_system has made, once
+system_of() {
+	prefix="$1, "
+	system=$cache/system/${2-}$1.$({ declare -f make_root make_system; echo "$packages"; } | cksum | cut -d' ' -f1)
+	[ -e "$system" ] || say "making a whole Debian $1, once; its log is $cache/system-${2-}$1.log"
+	# No "|| die": nothing in it would stop at an error then
+	prepare "$system" make_system "$1" 2>>"$cache/system-${2-}$1.log"
 }
 
-# vm_ STEP VM-OPTION...: the kernel is $work/vmlinuz, the initramfs $work/initrd
-vm_() {
-	local status=0 step=$1
-	shift
+# run_script COMMAND: what the system is to run. Its results go where scripts/vm looks for them
+run_script() {
+	cat <<-END
+		stty -opost </dev/ttyS1
+		echo >/dev/ttyS1 # after what the firmware says there
+		step=\$(sed 's/.*step=\([^ ]*\).*/\1/' /proc/cmdline)
+		cd /root
+		$1 >/dev/ttyS1 2>&1
+		echo "# guest-exit: \$?" >/dev/ttyS1
+		systemctl --no-block poweroff
+	END
+}
 
-	"$top/scripts/vm" --kernel "$work/vmlinuz" --initrd "$work/initrd" \
-		--name "$(basename "$0" .t)-$suite-$step" "$@" >"$work/out" || status=$?
-	# Not what the firmware says there
-	grep -aE '^((not )?ok |#|Bail)' "$work/out" >"$work/tap" || :
-	results <"$work/tap"
-	# The shell's own status of failed tests is 1, and they have been counted
-	if [ $status != 0 ] && ! grep -q '^not ok' "$work/tap"; then
-		failed=$((failed + 1)) count=$((count + 1))
-		echo "not ok $count - $suite, $step: the VM runs to its end, its log is clean"
-	fi
+# boot_step STEP VM-OPTION...: the kernel is $work/vmlinuz, the initramfs $work/initrd
+boot_step() {
+	vm --kernel "$work/vmlinuz" --initrd "$work/initrd" --name "$(basename "$0" .t)-$suite-$1" "${@:2}"
 }

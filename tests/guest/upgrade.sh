@@ -14,7 +14,7 @@ cli=ext4-fc-resize-fix
 status=/sys/module/$module/status
 
 state() { cat $status/state 2>/dev/null || echo "not loaded"; }
-version() { cat /sys/module/$module/version 2>/dev/null; }
+loaded_version() { cat /sys/module/$module/version 2>/dev/null; }
 
 # resize: a real online one, of a filesystem with fast commit; holds: how many
 # of those the module has protected
@@ -68,7 +68,7 @@ verdict() {
 	esac
 }
 
-make_() { make --no-print-directory -C /root/src "$1"; }
+in_src() { make --no-print-directory -C /root/src "$1"; }
 
 # In a container, whose process 1 sees the same /, and which may do anything
 in_container() { unshare -m -p -f --mount-proc "$@"; }
@@ -173,7 +173,7 @@ without_key() {
 	locked_down
 	cp -r /repo/src /root/src
 	files >/root/before
-	refuses "the key that DKMS signs with is not enrolled: $import" "make install says what helps" make_ install
+	refuses "the key that DKMS signs with is not enrolled: $import" "make install says what helps" in_src install
 	files >/root/after
 	ok "nothing is left behind by that" diff /root/before /root/after
 
@@ -200,7 +200,7 @@ key_enrolled() {
 	is "$(cat /sys/module/$module/taint)" O "it is out of tree, and its signature is good"
 	purge
 	is "$(state)" "not loaded" "it is not loaded any more"
-	ok "make install" make_ install
+	ok "make install" in_src install
 	hash -r # the command is elsewhere now
 	verdict
 	protects "it is loaded"
@@ -211,24 +211,24 @@ make_install() {
 	files >/root/before
 
 	echo 0 >/proc/sys/kernel/ftrace_enabled
-	refuses "hooks are off" "make install where it cannot load says why" make_ install
+	refuses "hooks are off" "make install where it cannot load says why" in_src install
 	echo 1 >/proc/sys/kernel/ftrace_enabled
 	is "$(state)" "not loaded" "it is not loaded"
 	files >/root/after
 	ok "nothing is left behind by that" diff /root/before /root/after
 
-	ok "make install" make_ install
+	ok "make install" in_src install
 	verdict
 	protects "it is loaded"
-	ok "make install again" make_ install
+	ok "make install again" in_src install
 	measured
 
 	sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="99.1"/' /root/src/dkms.conf
-	ok "make install of a newer version" make_ install
-	is "$(version)" 99.1 "the newer version is loaded"
+	ok "make install of a newer version" in_src install
+	is "$(loaded_version)" 99.1 "the newer version is loaded"
 	protects "the newer version"
 
-	ok "make uninstall" make_ uninstall
+	ok "make uninstall" in_src uninstall
 	is "$(state)" "not loaded" "it is not loaded any more"
 	files >/root/after
 	ok "nothing is left behind" diff /root/before /root/after

@@ -24,6 +24,7 @@ help:
 	@echo "make bench-host      the same of this machine; loads and unloads the module"
 	@echo "make lint            checkpatch, sparse, shellcheck, clang-format"
 	@echo "make install         dkms, the module for all kernels, now and at boot; make uninstall"
+	@echo "                     RECOVER=1: and at boot the kernel recovers ext4 before e2fsck"
 	@echo "make sign            sign what make module has built, with the key that DKMS uses"
 	@echo "make module          build the module for KERNELRELEASE=$(KERNELRELEASE)"
 	@echo "make cli             build the command, src/cli/ext4-fc-resize-fix"

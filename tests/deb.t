@@ -40,7 +40,8 @@ for suite in $suites; do
 	ok "make deb" in_tree make deb
 	cp -r "$root/opt/a tree/dist" "$root/tmp/old"
 	ok "make deb again" in_tree env VERSION=99.1 make deb
-	is "$(cd "$root/opt/a tree/dist" && echo *)" "ext4-fc-resize-fix-dkms_99.1_all.deb ext4-fc-resize-fix_99.1_amd64.deb" "the old ones are not there any more"
+	is "$(cd "$root/opt/a tree/dist" && echo *)" \
+		"ext4-fc-recover_99.1_all.deb ext4-fc-resize-fix-dkms_99.1_all.deb ext4-fc-resize-fix_99.1_amd64.deb" "the old ones are not there any more"
 	mv "$root/opt/a tree/dist" "$root/tmp/new"
 	cp -r "$root/tmp/old" "$root/opt/a tree/dist"
 	deb=/tmp/old/ext4-fc-resize-fix-dkms_${version}_all.deb

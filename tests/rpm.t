@@ -51,7 +51,8 @@ without_dpkg() {
 	} >"$root/opt/fedora.spec"
 	run sh -c 'rpmbuild -bb /opt/fedora.spec && rpm -i --nodeps $(find / -xdev -name fedora-1-1.noarch.rpm)' >"$work/said" 2>&1
 	ok "make rpm without dpkg" "${in_tree[@]}"
-	is "$(cd "$root/opt/tree/dist" && echo *)" "ext4-fc-resize-fix-$version-1.x86_64.rpm ext4-fc-resize-fix-dkms-$version-1.noarch.rpm" "they are in dist/"
+	is "$(cd "$root/opt/tree/dist" && echo *)" \
+		"ext4-fc-recover-$version-1.noarch.rpm ext4-fc-resize-fix-$version-1.x86_64.rpm ext4-fc-resize-fix-dkms-$version-1.noarch.rpm" "they are in dist/"
 }
 
 for suite in $suites; do

@@ -258,11 +258,12 @@ static int ignore_bad_line(struct libmnt_table *tb, const char *name, int line)
 struct words {
 	bool skip; /* no e2fsck at boot */
 	bool rw; /* how the root filesystem is mounted first */
+	bool no_hooks; /* of ext4-fc-recover */
 };
 
 static struct words read_words(void)
 {
-	struct words words = { false, false };
+	struct words words = { false, false, false };
 	char line[4096], *rest = line, *word;
 
 	read_file(in_root("/proc/cmdline"), line, sizeof(line));
@@ -271,6 +272,7 @@ static struct words read_words(void)
 			      !strcmp(word, "fastboot");
 		if (!strcmp(word, "rw") || !strcmp(word, "ro"))
 			words.rw = word[1] == 'w';
+		words.no_hooks |= !strcmp(word, NO_AT_BOOT);
 	}
 	return words;
 }
@@ -311,6 +313,7 @@ static void read_mounts(struct machine *m)
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
 	struct words words = read_words();
 	struct libmnt_fs *mnt, *once;
+	bool recovers = !access(in_root(AT_BOOT).text, X_OK) && !words.no_hooks;
 	int err;
 
 	mnt_table_set_parser_errcb(fstab, ignore_bad_line);
@@ -338,7 +341,10 @@ static void read_mounts(struct machine *m)
 		else
 			read_features(fs, fs->device);
 		fs->checked_at_boot = checked_at_boot(fstab, fs->dir);
+		fs->kernel_first = recovers && (fs->checked_at_boot ||
+						!strcmp(fs->dir, "/"));
 		fs->recovered_read_only = words.skip && !words.rw &&
+					  !fs->kernel_first &&
 					  !strcmp(fs->dir, "/");
 		parse_printable(fs->device);
 		parse_printable(fs->dir);

@@ -19,6 +19,10 @@
 /* What selftest has found out since boot */
 #define KNOWN "/run/" COMMAND
 
+/* The hooks of ext4-fc-recover, and the word with which they do nothing */
+#define AT_BOOT "/usr/lib/ext4-fc-recover/at-boot"
+#define NO_AT_BOOT "ext4_fc_recover=0"
+
 /* The module's counters, named as the files in /sys/module/MODULE/status */
 #define COUNTER(name) COUNTER_##name,
 enum counter { FIX_STATS(COUNTER) COUNTER(missed) COUNTERS };
@@ -57,6 +61,7 @@ struct fs {
 	char why[160];
 	long marks; /* of resizes since it was mounted; -1: not known */
 	bool checked_at_boot; /* by e2fsck before it is mounted */
+	bool kernel_first; /* then, or as /, the kernel recovers it before that */
 	bool recovered_read_only; /* what e2fsck does not, the first mount does */
 	bool resized_before; /* the kernel's log has a resize without the module */
 };

@@ -334,6 +334,14 @@ static void set_word(struct libscols_line *line, int column, const char *text)
 			     colour_of(text));
 }
 
+/* After a crash, at the next boot */
+static const char *recovery_text(const struct fs *fs)
+{
+	if (fs->kernel_first)
+		return "kernel recovers first";
+	return fs->checked_at_boot ? "e2fsck at boot" : "";
+}
+
 static void filesystems(FILE *to, const struct machine *m, bool colour,
 			int width)
 {
@@ -361,10 +369,9 @@ static void filesystems(FILE *to, const struct machine *m, bool colour,
 			 fs->marks);
 		set(line, MARKS, on ? text : "");
 		snprintf(text, sizeof(text), "%s%s%s%s", fs->why,
-			 on && fs->checked_at_boot ? "e2fsck at boot" : "",
-			 on && fs->checked_at_boot && fs->resized_before ?
-				 ", " :
-				 "",
+			 on ? recovery_text(fs) : "",
+			 on && *recovery_text(fs) && fs->resized_before ? ", " :
+									  "",
 			 on && fs->resized_before ?
 				 "resized before the module was loaded" :
 				 "");
@@ -421,7 +428,8 @@ void report_table(FILE *to, const struct machine *m, bool colour, int width)
 	for (i = 0; i < m->nr_fs; i++) {
 		bool on = m->fs[i].fast_commit == 1;
 
-		fsck |= on && m->fs[i].checked_at_boot;
+		fsck |= on && m->fs[i].checked_at_boot &&
+			!m->fs[i].kernel_first;
 		read_only |= on && m->fs[i].recovered_read_only;
 	}
 	if (fsck)
@@ -510,6 +518,7 @@ static struct json_object *json_fs(const struct machine *m)
 		put_string(o, "resize", fs_protection(m, &m->fs[i]));
 		json_object_object_add(o, "marks", json_number(m->fs[i].marks));
 		put_bool(o, "checked_at_boot", m->fs[i].checked_at_boot);
+		put_bool(o, "kernel_recovers_first", m->fs[i].kernel_first);
 		put_bool(o, "recovered_read_only",
 			 m->fs[i].recovered_read_only);
 		put_bool(o, "resized_before", m->fs[i].resized_before);

@@ -782,6 +782,48 @@ static void test_root(void **unused)
 	}
 }
 
+/* With the hooks that let the kernel recover, and without, at the same boot */
+static void test_kernel_first(void **unused)
+{
+	static const char first[] = "kernel recovers first",
+			  e2fsck[] = "e2fsck at boot";
+	char path[300];
+
+	(void)unused;
+	put_fast_commit();
+	put("", "/sys/dev/block/x");
+	snprintf(path, sizeof(path), "%s/sys/dev/block/99:1", dir);
+	assert_int_equal(symlink("x/sdz", path), 0);
+	put("25 1 99:1 / /c rw - ext4 /dev/nothing rw\n",
+	    "/proc/self/mountinfo");
+	put("/dev/x /c ext4 rw 0 2\n", "/etc/fstab");
+	put("quiet\n", "/proc/cmdline");
+	table(0, false);
+	assert_non_null(strstr(text, "e2fsck at boot\n"));
+	assert_non_null(strstr(text, "can lose what was fsynced"));
+
+	put("", AT_BOOT);
+	snprintf(path, sizeof(path), "%s" AT_BOOT, dir);
+	chmod(path, 0700);
+	table(0, false);
+	assert_non_null(strstr(text, first));
+	assert_null(strstr(text, e2fsck));
+	put("quiet " NO_AT_BOOT "\n", "/proc/cmdline");
+	table(0, false);
+	assert_null(strstr(text, first));
+	assert_non_null(strstr(text, e2fsck));
+
+	/* Nothing checks it; but / an initramfs does, whatever its pass is */
+	put("quiet\n", "/proc/cmdline");
+	put("/dev/x /c ext4 rw 0 0\n", "/etc/fstab");
+	table(0, false);
+	assert_null(strstr(text, first));
+	put("25 1 99:1 / / rw - ext4 /dev/nothing rw\n",
+	    "/proc/self/mountinfo");
+	table(0, false);
+	assert_non_null(strstr(text, first));
+}
+
 /* The column, by what is seen, at which a word begins in the row with a name */
 static int column(const char *row, const char *what)
 {
@@ -843,6 +885,7 @@ int main(void)
 		TEST(test_parameters),
 		TEST(test_mounts),
 		TEST(test_root),
+		TEST(test_kernel_first),
 		TEST(test_table),
 	};
 

@@ -87,12 +87,12 @@ keys_are() {
 
 # others: a kernel for which it does not build; what is unusual
 others() {
-	does "make install RECOVER=1" make_ "$version" install "$k" RECOVER=1
+	ok "make install RECOVER=1" make_in "$version" install "$k" RECOVER=1
 	is "$(grep -c "the kernel recovers ext4 before e2fsck" "$work/said") $(find "$root/usr" -path '*ext4-fc-recover*' -type f | wc -l)" "1 7" \
 		"it says so, and the hooks are there"
-	does "make install again, without RECOVER" make_ "$version" install "$k"
+	ok "make install again, without RECOVER" make_in "$version" install "$k"
 	is "$(find "$root/usr" -path '*ext4-fc-recover*' -type f | wc -l)" 7 "they stay"
-	does "make uninstall" make_ "$version" uninstall
+	ok "make uninstall" make_in "$version" uninstall
 	same "nothing is left"
 
 	local config=$root/usr/src/linux-headers-${kernels[1]}/include/generated/autoconf.h

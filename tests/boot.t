@@ -79,19 +79,7 @@ boot() {
 need fdisk
 for suite in $suites; do
 	system_of "$suite" boot-
-	root=$work/root
-	rm -rf --one-file-system "$root"
-	mkdir "$root"
-	tar -C "$root" -xpf "$system"
-	# shellcheck disable=SC2086 # words
-	cp $debs "$root/root"
-	kernel=$(ls "$root/usr/lib/modules")
-	in_root sh -c "apt-get -y --no-install-recommends install /root/*.deb && dkms autoinstall -k $kernel" >"$work/apt" 2>&1 ||
-		die "$suite: the debs cannot be installed: $(tail -n 3 "$work/apt")"
-	for vmlinuz in "$root/boot/vmlinuz-$kernel" "$root/usr/lib/modules/$kernel/vmlinuz"; do
-		[ ! -e "$vmlinuz" ] || cp "$vmlinuz" "$work/vmlinuz"
-	done
-	cp "$root/boot/initrd.img-$kernel" "$work/initrd"
+	unpack_system true
 	# cloud-init takes its time here: the first of modules-load.d may take longer
 	cat >"$root/root/slow" <<-'END'
 		! grep -q step=cloud-late /proc/cmdline ||

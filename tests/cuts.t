@@ -98,24 +98,9 @@ booted() {
 
 need python3
 for suite in $suites; do
-	archive=$cache/system/cuts-$suite.$({ declare -f make_root make_system; echo "$packages"; } | cksum | cut -d' ' -f1)
-	[ -e "$archive" ] || say "making a Debian $suite, once; its log is $cache/cuts-$suite.log"
-	prepare "$archive" make_system "$suite" 2>>"$cache/cuts-$suite.log"
-
-	root=$work/root
-	rm -rf --one-file-system "$root"
-	mkdir "$root"
-	tar -C "$root" -xpf "$archive"
-	# shellcheck disable=SC2086 # words
-	cp $debs "$root/root"
-	kernel=$(ls "$root/usr/lib/modules")
-	in_root sh -c "apt-get -y --no-install-recommends install /root/*.deb && dkms autoinstall -k $kernel && update-initramfs -u" >"$work/apt" 2>&1 ||
-		die "$suite: the debs cannot be installed: $(tail -n 3 "$work/apt")"
+	system_of "$suite" cuts-
+	unpack_system 'update-initramfs -u'
 	cp "$top/tests/guest/cuts.sh" "$root/root/run"
-	for vmlinuz in "$root/boot/vmlinuz-$kernel" "$root/usr/lib/modules/$kernel/vmlinuz"; do
-		[ ! -e "$vmlinuz" ] || cp "$vmlinuz" "$work/vmlinuz"
-	done
-	cp "$root/boot/initrd.img-$kernel" "$work/initrd"
 	# Of no use any more, and to be copied for each cut
 	rm -rf "$root"/root/*.deb "$root"/usr/{lib/gcc,include,src/linux-*} "$root"/var/{cache/apt,lib/apt/lists}
 
@@ -150,10 +135,10 @@ for suite in $suites; do
 		echo "# $suite, cut $cut: without: ${ended:-nothing lost}"
 		[ -z "$ended" ] || lost=$((lost + 1))
 		booted with
-		is "$ended" "" "$suite, cut $cut: with ext4-fc-recover all $acked on / and /srv are there, no shell"
+		is "$ended" "" "cut $cut: with ext4-fc-recover all $acked on / and /srv are there, no shell"
 		qmp cont
 	done
-	is $((lost > 0)) 1 "$suite, without it some are lost: by $lost of $cuts cuts"
+	is $((lost > 0)) 1 "without it some are lost: by $lost of $cuts cuts"
 	qmp quit
 	wait "$machine" || : # it was not the guest that ended
 	machine=

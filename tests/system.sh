@@ -9,7 +9,6 @@
 
 suites=${*:-$(debians | awk '$2 != "-" { print $1 }')}
 need mmdebstrap debian-archive-keyring mount e2fsprogs
-debs=$("$top/scripts/package" deb)
 
 # in_root COMMAND...
 in_root() {
@@ -40,6 +39,34 @@ system_of() {
 	[ -e "$system" ] || say "making a whole Debian $1, once; its log is $cache/system-${2-}$1.log"
 	# No "|| die": nothing in it would stop at an error then
 	prepare "$system" make_system "$1" 2>>"$cache/system-${2-}$1.log"
+}
+
+# copy_debs DIR: ours
+copy_debs() {
+	local debs
+
+	debs=$("$top/scripts/package" deb)
+	# shellcheck disable=SC2086 # words
+	cp $debs "$1"
+}
+
+# unpack_system COMMAND: $system, the tar of a root, into $root; installs our debs there, then
+# has COMMAND run. $kernel is its kernel, which boot_step boots
+unpack_system() {
+	local vmlinuz
+
+	root=$work/root
+	rm -rf --one-file-system "$root"
+	mkdir "$root"
+	tar -C "$root" -xpf "$system"
+	copy_debs "$root/root"
+	kernel=$(ls "$root/usr/lib/modules")
+	in_root sh -c "apt-get -y --no-install-recommends install /root/*.deb && dkms autoinstall -k $kernel && $1" >"$work/apt" 2>&1 ||
+		die "$suite: the debs cannot be installed: $(tail -n 3 "$work/apt")"
+	for vmlinuz in "$root/boot/vmlinuz-$kernel" "$root/usr/lib/modules/$kernel/vmlinuz"; do
+		[ ! -e "$vmlinuz" ] || cp "$vmlinuz" "$work/vmlinuz"
+	done
+	cp "$root/boot/initrd.img-$kernel" "$work/initrd"
 }
 
 # run_script COMMAND: what the system is to run. Its results go where scripts/vm looks for them

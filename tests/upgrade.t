@@ -112,8 +112,7 @@ for suite in $suites; do
 	rm -rf "${work:?}"/*
 	mkdir "$work/files"
 	ln "$system/repo"/*.deb "$work/files"
-	# shellcheck disable=SC2086 # words
-	cp $debs "$work/files"
+	copy_debs "$work/files"
 	(cd "$work/files" && apt-ftparchive packages . >Packages)
 	mkdir "$work/files/src"
 	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,packaging,tests} "$work/files/src"

@@ -16,8 +16,8 @@
 #             those that have run are then run with it
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 groups='resize|freeze|shutdown|log|fsync|ioctl|metadata'
 quick='ext4/032 ext4/035 ext4/056 ext4/059 ext4/060 ext4/306
@@ -37,8 +37,6 @@ each=900 own_each=300              # seconds, then it hangs
 [ $# = 1 ] || die "which kernel of tests/kernels?"
 id=$(kernel_id "$1")
 lock "xfstests@$id" # the same test from another checkout has the same log
-work=$(scratch xfstests)
-trap 'rm -rf --one-file-system "$work"' EXIT
 
 # shellcheck source=system.sh
 . "$top/tests/system.sh"
@@ -46,12 +44,12 @@ trap 'rm -rf --one-file-system "$work"' EXIT
 packages=acl,attr,bc,dmsetup,e2fsprogs,fio,file,gawk,initramfs-tools,kmod,libaio1t64,libcap2-bin,libgdbm6t64,lvm2
 packages+=,passwd,perl,procps,psmisc,python3,quota,udev,util-linux-extra,uuid-runtime,xfsprogs
 
-# make_debian IMAGE
-make_debian() {
-	root=$1.root
-	make_root trixie "$root" "$packages"
+# make_system SUITE IMAGE
+make_system() {
+	root=$2.root
+	make_root "$1" "$root" "$packages"
 	for user in fsgqa fsgqa2 123456-fsgqa; do
-		in_root useradd --badname -m -U $user
+		in_root useradd --badname -m -U "$user"
 	done
 	# Some tests ignore MKFS_OPTIONS
 	sed -i '/^[[:space:]]*ext4 = {/,/}/s/features = .*/&,fast_commit/' "$root/etc/mke2fs.conf"
@@ -61,19 +59,19 @@ make_debian() {
 		export TEST_DEV=/dev/vdc SCRATCH_DEV=/dev/vdd LOGWRITES_DEV=/dev/vde
 	END
 	mkdir -p "$root"/{mnt/test,mnt/scratch,lib/modules,var/lib/xfstests}
-	mke2fs -q -F -t ext4 -d "$root" "$1" 3G
+	mke2fs -q -F -t ext4 -d "$root" "$2" 3G
 	rm -rf --one-file-system "$root"
 }
 
-# vm with|without SECONDS TEST...: what the guest says
-vm() {
+# guest with|without SECONDS TEST...: what it says
+guest() {
 	local options=()
 
 	[ "$1" = without ] || options=(--module "$module")
 	# Where the CPUs take turns fsyncs hardly overlap. Warnings are in the result of the test
 	# that they come in
 	PARALLEL=1 "$top/scripts/vm" --name "xfstests@$id-$1" --mem 2G --timeout 86400 --expect-console . "${options[@]}" \
-		--disk "$debian,snapshot=on" --disk "$work/xfstests,snapshot=on" --disk 4G --disk 10G --disk 2G \
+		--disk "$system,snapshot=on" --disk "$work/xfstests,snapshot=on" --disk 4G --disk 10G --disk 2G \
 		"$id" "$top/tests/guest/xfstests.sh" "$1" "$each" "${@:2}"
 }
 
@@ -84,7 +82,7 @@ run() {
 
 	: >"$work/$with"
 	while [ ${#left[@]} -gt 0 ] && [ $SECONDS -lt $end ]; do
-		vm "$with" $((end - SECONDS)) "${left[@]}" 2>"$work/trouble" | tee "$work/said" | sed -u 's/^/# /' || :
+		guest "$with" $((end - SECONDS)) "${left[@]}" 2>"$work/trouble" | tee "$work/said" | sed -u 's/^/# /' || :
 		sed -n 's/^result //p' "$work/said" >>"$work/$with"
 		test=$(sed -n 's/^begin //p' "$work/said" | tail -n 1)
 		if [ -z "$test" ] || grep -q '^# guest-exit: [1-9]' "$work/said"; then
@@ -98,18 +96,8 @@ run() {
 # of with|without TEST: its result
 of() { awk -v test="$2" '$1 == test { print $2 }' "$work/$1"; }
 
-count=0 failed=0
-# result ok|'not ok' NAME
-result() {
-	count=$((count + 1))
-	[ "$1" = ok ] || failed=$((failed + 1))
-	echo "$1 $count - $2"
-}
-
-need mmdebstrap debian-archive-keyring e2fsprogs
-debian=$cache/system/xfstests.$({ declare -f make_root make_debian; echo "$packages"; } | cksum | cut -d' ' -f1)
-[ -e "$debian" ] || say "making a Debian for xfstests, once; its log is $debian.log"
-prepare "$debian" make_debian 2>>"$debian.log"
+system_of trixie xfstests-
+prefix=
 prepared=$("$top/scripts/test" --prepare "$id")
 module=${prepared%% *}
 size=$(du -sm "$XFSTESTS" | cut -f1)
@@ -127,16 +115,16 @@ esac
 
 # They may hang without the module: each in a VM of its own
 for test in $own; do
-	[ -e "$XFSTESTS/tests/$test" ] || { result ok "$test # SKIP not in this xfstests"; continue; }
+	[ -e "$XFSTESTS/tests/$test" ] || { pass "$test # SKIP not in this xfstests"; continue; }
 	each=$own_each run without "$own_each" "$test"
 	each=$own_each run with "$own_each" "$test"
 	case $(of without "$test") in
-	fail | hang | dead) result ok "$test fails without the module" ;;
-	*) result 'not ok' "$test fails without the module: $(of without "$test")" ;;
+	fail | hang | dead) pass "$test fails without the module" ;;
+	*) fail "$test fails without the module: $(of without "$test")" ;;
 	esac
 	case $(of with "$test") in
-	pass) result ok "$test passes with it" ;;
-	*) result 'not ok' "$test passes with it: $(of with "$test")" ;;
+	pass) pass "$test passes with it" ;;
+	*) fail "$test passes with it: $(of with "$test")" ;;
 	esac
 done
 
@@ -147,12 +135,11 @@ run with 86400 "${ran[@]}"
 for test in "${ran[@]}"; do
 	both="$(of without "$test") without the module, $(of with "$test") with it"
 	case $both in
-	notrun*) result ok "$test # SKIP $both" ;;
-	pass*pass* | fail* | hang* | dead*) result ok "$test: $both" ;;
-	*) result 'not ok' "$test: $both" ;;
+	notrun*) pass "$test # SKIP $both" ;;
+	pass*pass* | fail* | hang* | dead*) pass "$test: $both" ;;
+	*) fail "$test: $both" ;;
 	esac
 done
 echo "# without: $(cut -d' ' -f2 "$work/without" | sort | uniq -c | xargs); with: $(cut -d' ' -f2 "$work/with" | sort | uniq -c | xargs)"
 echo "# $(($(wc -w <<<"$tests") - ${#ran[@]})) tests were not begun"
-echo "1..$count"
-[ $failed = 0 ]
+finish

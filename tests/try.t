@@ -13,27 +13,11 @@
 #                    .pkg.tar.zst, each with the files where such a package has them
 
 set -eu -o pipefail
-# shellcheck source-path=SCRIPTDIR/../scripts source=lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
 tools=gcc,make,qemu-system-x86,cpio,e2fsprogs,kmod,mount,libc6-dev,xz-utils,zstd,gzip,libarchive-tools
 tools+=,pkg-config,libkmod-dev,libmount-dev,libsmartcols-dev,libext2fs-dev,libjson-c-dev
-
-work=$(scratch try-t)
-trap 'rm -rf --one-file-system "$work"' EXIT
-
-count=0 failed=0
-# result STATUS NAME: what was said is in $work/said and $work/err
-result() {
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $2"
-		cat "$work/err" "$work/said" | tail -n 20 | sed 's/^/# /'
-	fi
-}
 
 # make_system PACKAGES DIR
 make_system() {
@@ -77,12 +61,12 @@ tries() {
 	local name=$1 want=$2 regex=$3 status=0
 	shift 3
 
-	"${as[@]}" /opt/try/scripts/try "$@" >"$work/said" 2>"$work/err" </dev/null || status=$?
-	if [ "$status" = "$want" ] && cat "$work/err" "$work/said" | tail -n 1 | grep -qE -e "$regex"; then
-		result 0 "$name: exit $want, $(tail -qn 1 "$work/said" "$work/err" | head -n 1)"
+	"${as[@]}" /opt/try/scripts/try "$@" >"$work/verdict" 2>"$work/err" </dev/null || status=$?
+	cat "$work/err" "$work/verdict" >"$work/said"
+	if [ "$status" = "$want" ] && tail -n 1 "$work/said" | grep -qE -e "$regex"; then
+		pass "$name: exit $want, $(tail -qn 1 "$work/verdict" "$work/err" | head -n 1)"
 	else
-		echo "exit $status, want $want, and $regex" >>"$work/said"
-		result 1 "$name"
+		fail "$name" "exit $status, want $want, and $regex"
 	fi
 }
 
@@ -91,7 +75,7 @@ safe='hangs at resize [0-9]+ without the module, ([0-9]+) of \1 resizes with it;
 # --- stock -----------------------------------------------------------------------
 
 stock() {
-	local root=$work/root release regex modules file status
+	local root=$work/root release regex modules file
 
 	need xz-utils zstd
 	system "$tools,linux-image-amd64,linux-headers-amd64"
@@ -155,9 +139,10 @@ stock() {
 	rm "$modules"/{fs/jbd2/jbd2,drivers/block/loop}.ko.xz
 	tries "$release" 0 "^$regex: has upstream.s fix, $safe" "$release"
 	file=$root/root/.cache/ext4_fc_resize_fix/try/$release/report
-	status=0
-	{ grep -qxF -f "$work/said" "$file" && grep -q '^CONFIG_EXT4_FS=m$' "$file" && grep -qE '^storm: [0-9]+ ok, 0 failed$' "$file"; } || status=1
-	result $status "its report has the verdict, the configuration and the results"
+	# shellcheck disable=SC2016 # of the shell inside
+	ok "its report has the verdict, the configuration and the results" sh -c \
+		'grep -qxF -f "$1" "$2" && grep -q "^CONFIG_EXT4_FS=m$" "$2" && grep -qE "^storm: [0-9]+ ok, 0 failed$" "$2"' - \
+		"$work/verdict" "$file"
 
 	sed -i 's/resize_find(j/false \&\& &/' "$root/opt/try/src/module/hold.c"
 	tries "with a module that does not hold resizes" 1 "^$regex: NOT safe: storm: " "$release"
@@ -254,7 +239,7 @@ packages() {
 	packages=$root/packages
 	mkdir "$packages"
 	for kind in deb rpm arch; do
-		make_$kind "$work/$kind" >"$work/err" 2>&1 || die "cannot make the packages: $(tail -n 1 "$work/err")"
+		make_"$kind" "$work/$kind" >"$work/err" 2>&1 || die "cannot make the packages: $(tail -n 1 "$work/err")"
 		rm -r "${work:?}/$kind"
 	done
 
@@ -273,5 +258,4 @@ case ${1-} in
 stock|packages) "$1" ;;
 *) sed -n '/^#   /s/^#  //p' "$0" >&2; exit 2 ;;
 esac
-echo "1..$count"
-[ $failed = 0 ]
+finish

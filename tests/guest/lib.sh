@@ -165,3 +165,24 @@ finish() {
 fc_info() { cat "/proc/fs/ext4/${1##*/}/fc_info"; }
 fc_reason() { fc_info "$1" | sed -n "s/^\"$2\":[[:space:]]*//p"; }
 fc_stat() { fc_info "$1" | awk -v what="$2" '$2 == what { print $1 }'; }
+
+# fc_race DEV HOW: doc/upstream/repro/fc-race on a new filesystem, which shuts it down. What it
+# fsynced and is gone after the next mount is in $gone; "the filesystem" if that fails
+fc_race() {
+	mke2fs -q -F -t ext4 -O fast_commit -b 4096 -J size=64 "$1" || bail mke2fs
+	options=nodelalloc,dioread_lock
+	[ "$2" = untracked ] || options=$options,commit=1000
+	mount -o $options "$1" /mnt || bail mount
+	/test/fc-race /mnt "$2" 20 >/tmp/out 2>&1 || bail "fc-race $2: $(cat /tmp/out)"
+	umount /mnt
+	sed -n 's/^fsynced //p' /tmp/out >/tmp/names
+	gone=''
+	if mount "$1" /mnt; then
+		while read -r name; do
+			[ -e "/mnt/$name" ] || gone="$gone $name"
+		done </tmp/names
+		umount /mnt
+	else
+		gone=' the filesystem'
+	fi
+}

@@ -59,22 +59,7 @@ lost() {
 
 # race HOW
 race() {
-	mke2fs -q -F -t ext4 -O fast_commit -b 4096 -J size=64 $dev || bail mke2fs
-	options=nodelalloc,dioread_lock
-	[ "$1" = untracked ] || options=$options,commit=1000
-	mount -o $options $dev /mnt || bail mount
-	/test/fc-race /mnt "$1" 20 >/tmp/out 2>&1 || bail "fc-race $1: $(cat /tmp/out)"
-	umount /mnt
-	gone=''
-	if mount $dev /mnt; then
-		sed -n 's/^fsynced //p' /tmp/out >/tmp/names
-		while read -r name; do
-			[ -e "/mnt/$name" ] || gone="$gone $name"
-		done </tmp/names
-		umount /mnt
-	else
-		gone=' the filesystem'
-	fi
+	fc_race $dev "$1"
 	there=fixed
 	e2fsck -fn $dev >/tmp/e2fsck 2>&1 || { there=bug; note "$(cat /tmp/e2fsck)"; }
 	[ -z "$gone" ] || there=bug

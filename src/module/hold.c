@@ -224,6 +224,11 @@ void hold_mark_begin(struct super_block *sb)
 	spin_unlock(&hold_lock);
 }
 
+/**
+ * hold_mark_end() - the mark that hold_mark_begin() spoke of has been made
+ *
+ * Context: process context.
+ */
 void hold_mark_end(void)
 {
 	spin_lock(&hold_lock);
@@ -231,7 +236,11 @@ void hold_mark_end(void)
 	spin_unlock(&hold_lock);
 }
 
-/* When nothing is hooked any more */
+/**
+ * hold_exit() - free what is known of filesystems
+ *
+ * Context: when nothing is hooked any more and nobody is in this module.
+ */
 void hold_exit(void)
 {
 	struct hold_device *d;
@@ -275,9 +284,16 @@ static int hold_call_fc_commit(journal_t *journal, tid_t tid)
 			     static_call(ext4_fc_commit)(journal, tid));
 }
 
-/*
- * In place of ext4_fc_commit() where hold_wanted() says so. It is asked again
- * which rule that was: if there is none any more, rule 3 does no harm.
+/**
+ * hold_fc_commit() - in place of ext4_fc_commit() where hold_wanted() says so
+ * @journal: of the filesystem
+ * @tid: the transaction that is to be durable
+ *
+ * It is asked again which rule that was: if there is none any more, rule 3 does no
+ * harm.
+ *
+ * Context: process context, may sleep, for a full commit.
+ * Return: 0, or why the journal does not commit.
  */
 int hold_fc_commit(journal_t *journal, tid_t tid)
 {

@@ -54,6 +54,15 @@ static noinline void mark_after(struct super_block *sb, atomic_long_t *marks)
 	}
 }
 
+/**
+ * mark_group_extend() - in place of ext4_group_extend()
+ * @sb: the filesystem
+ * @es: its superblock
+ * @n_blocks: how many blocks it is to have
+ *
+ * Context: process context, may sleep.
+ * Return: what the original returned.
+ */
 int mark_group_extend(struct super_block *sb, struct ext4_super_block *es,
 		      unsigned long long n_blocks)
 {
@@ -66,6 +75,14 @@ int mark_group_extend(struct super_block *sb, struct ext4_super_block *es,
 	return redirect_return(err);
 }
 
+/**
+ * mark_group_add() - in place of ext4_group_add()
+ * @sb: the filesystem
+ * @input: the group
+ *
+ * Context: process context, may sleep.
+ * Return: what the original returned.
+ */
 int mark_group_add(struct super_block *sb, struct ext4_new_group_data *input)
 {
 	int err;
@@ -98,7 +115,15 @@ notrace bool mark_wanted(unsigned long sb, unsigned long reason)
 }
 NOKPROBE_SYMBOL(mark_wanted);
 
-/* In place of ext4_fc_mark_ineligible() */
+/**
+ * mark_ineligible() - in place of ext4_fc_mark_ineligible(), for rule 4
+ * @sb: the filesystem
+ * @reason: why, an enum of the kernel's
+ * @handle: whose transaction is marked; NULL: the running one
+ *
+ * Context: as of the original: process context, from 6.16 on it may sleep.
+ * Return: 0, which nobody looks at where the original returns nothing.
+ */
 int mark_ineligible(struct super_block *sb, int reason, handle_t *handle)
 {
 	redirect_enter(&fix_redirects[FIX_MARK_INELIGIBLE]);

@@ -9,7 +9,7 @@
 #
 #	inject.sh load		each allocation of a load
 #	inject.sh hold		the rest
-# vm: --disk 1G --timeout 1800 --expect-console Call.Trace
+# vm: --disk 1G --timeout 3600 --expect-console Call.Trace
 # build: tests/inject
 . /lib/test.sh
 

@@ -8,7 +8,7 @@
 #
 # The negatives: sizes that are asked for are reached in both runs, refusals are
 # refusals in both, and the module has seen the resizes of the second.
-# vm: --disk 12G --timeout 300
+# vm: --disk 12G --timeout 900
 . /lib/test.sh
 
 status=/sys/module/ext4_fc_resize_fix/status

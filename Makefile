@@ -13,7 +13,7 @@ help:
 	@echo "make dist            a tarball, in dist/"
 	@echo "make check           all tests that fit into 25 minutes, in VMs"
 	@echo "make check-storm     all storms and crash points, for hours"
-	@echo "make check-dkms      make install and packages, in chroots and in a Debian VM"
+	@echo "make check-dkms      make install, packages and make try, in chroots and in Debian VMs"
 	@echo "make check-arm64     the module and the command on emulated arm64 machines"
 	@echo "make check-debug     on debug kernels and others that it builds, and on PREEMPT_RT"
 	@echo "make check-ibt       on an emulated processor with Indirect Branch Tracking"

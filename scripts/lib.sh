@@ -62,7 +62,7 @@ compiler() {
 		END { print own == "" ? newest : own }'
 }
 
-# kernel_id ID|ROLE: the id, as it stands in tests/kernels
+# kernel_id ID|ROLE: the id, as in tests/kernels
 kernel_id() {
 	kernels | awk -v me="${0##*/}" -v name="$1" '
 		$1 "" == name { print NF == 2 ? $2 : $1; found = 1 }

@@ -21,7 +21,7 @@
 # There may be no kind with the module that no control has; and where fsyncs take
 # turns (",serial") there is none but of nofc. Where they overlap and only append and
 # overwrite, the module's third rule leaves one loss in some hundred points at most
-# (the moment that hold.c describes); ",mixed" has symlinks, and so what xattr shows.
+# (the moment that hold.c describes).
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh

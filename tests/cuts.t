@@ -10,8 +10,8 @@
 # ends in a shell or in emergency mode. Without it some are lost: the negative, of all
 # cuts together. tests/guest/cuts.sh is what runs in there.
 #
-#   tests/cuts.t [CUTS [SUITE...]]      20 cuts each of bookworm and trixie; of a
-#                                       single cut nothing may be lost without it, either
+#   tests/cuts.t [CUTS [SUITE...]]      20 cuts each of bookworm and trixie; with one
+#                                       cut possibly nothing is lost without it, either
 #
 # The machine that writes is stopped meanwhile, it runs no time while it is copied or
 # the others boot.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# dkms.conf with the real dkms, 3.0.10 and 3.2.2, in chroots with the headers of
+# dkms.conf with the real dkms, 2.8.4, 3.0.10 and 3.2.2, in chroots with the headers of
 # two kernels that are not the running one: add, build, install, autoinstall and
 # remove; each module is for the kernel that it was asked for, and nothing is
 # left behind. A kernel for which there is nothing to do does not break
@@ -14,6 +14,11 @@ set -eu -o pipefail
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=chroot.sh
 . "$top/tests/chroot.sh"
+# shellcheck source=../scripts/archive.sh
+. "$top/scripts/archive.sh"
+
+archive
+oldest=$(versions dkms | sort -V | head -n 1)
 
 for suite in $suites; do
 	chroot_of "$suite"
@@ -50,6 +55,24 @@ for suite in $suites; do
 	rm -r "$root/usr/lib/modules/$nothing" "$root/usr/src/linux-headers-$nothing"
 
 	ok "dkms remove --all" run dkms remove "$name/$version" --all
+
+	# Of dkms the oldest that the archive has, 2.8.4: add, build and install have other code
+	# in it, and its status other words
+	if [ "$suite" = "${suites%% *}" ]; then
+		download "$work" "dkms=$oldest"
+		mkdir "$work/older"
+		dpkg-deb -x "$work"/dkms_*.deb "$work/older"
+		mv "$root/usr/sbin/dkms" "$work/dkms"
+		cp "$work/older/usr/sbin/dkms" "$root/usr/sbin/dkms"
+		for kernel in "${kernels[@]}"; do
+			ok "dkms ${oldest%-*} install -k $kernel" run dkms install "$name/$version" -k "$kernel"
+			module=$(find "$root/usr/lib/modules/$kernel" -name "$name.ko*")
+			is "$(modinfo -F vermagic "$module" | cut -d' ' -f1)" "$kernel" "the module is for $kernel"
+		done
+		is "$(run dkms status | grep -c "^$name, $version, .*: installed")" 2 "its status: installed for both"
+		ok "dkms ${oldest%-*} remove --all" run dkms remove "$name/$version" --all
+		cp "$work/dkms" "$root/usr/sbin/dkms"
+	fi
 
 	# dkms goes by modules.dep, and by os-release
 	need zstd

@@ -101,6 +101,8 @@ none 'all rules and the mark, up to 6.15' "$old -DMARK"
 none 'all rules and the mark, 6.16 on' '-DMARK'
 none 'all rules, the mark and an attribute, up to 6.15' "$old -DMARK -DXATTR"
 none 'all rules, the mark and an attribute, 6.16 on' '-DMARK -DXATTR'
+none 'all rules, what is marked goes on in the next transaction, up to 6.15' "$old -DMARK -DXATTR -DRESTART"
+none 'all rules, what is marked goes on in the next transaction, 6.16 on' '-DMARK -DXATTR -DRESTART'
 
 # What can happen in these, lest nothing is found because nothing happens
 finds 'fast commit between a full one'\''s clearing JBD2_FLUSHED and its start' shown -DSHOW=SLIP
@@ -121,6 +123,8 @@ finds 'no rule for overlaps, up to 6.15' lost "$old -DNO_OVERLAP_RULE"
 finds 'no rule for overlaps, 6.16 on' lost '-DNO_OVERLAP_RULE'
 finds 'no rule for successors, up to 6.15' lost "$old -DMARK -DXATTR -DNO_SUCCESSOR_RULE"
 finds 'no rule for successors, 6.16 on' lost '-DMARK -DXATTR -DNO_SUCCESSOR_RULE'
+finds 'a mark that ends before its operation, up to 6.15' lost "$old -DMARK -DXATTR -DRESTART -DNO_LASTING_MARK"
+finds 'a mark that ends before its operation, 6.16 on' lost '-DMARK -DXATTR -DRESTART -DNO_LASTING_MARK'
 
 # A bug of the kernel that no rule is about, see "Left out" there
 finds 'change between a commit'\''s cleanup and its end, up to 6.15' lost "$old -DWINDOW"

@@ -95,6 +95,7 @@ int hold_fc_commit(journal_t *journal, tid_t tid);
 bool hold_wanted(unsigned long journal, unsigned long tid);
 void hold_mark_begin(struct super_block *sb);
 void hold_mark_end(void);
+void hold_forget(void);
 void hold_exit(void);
 
 /* sysfs.c */

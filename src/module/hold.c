@@ -33,8 +33,8 @@
  * ext4_fc_commit() itself does where it cannot do a fast one. Where rule 3
  * applies, it is called twice. No flush and no mark can be missed, be it before
  * the module was loaded: a flush is seen in journal->j_flags, and rule 4 trusts a
- * filesystem only once it has seen it. (Only fsyncs that are already running at
- * that moment are past the check.)
+ * filesystem only once it has seen it. (Only fsyncs and marks that are already
+ * running at that moment are past the check.)
  *
  * Rules 1 and 2: why nobody has to wait for tasks that are past the check
  *
@@ -101,20 +101,26 @@
  * Rule 4: what is known of a filesystem
  *
  *   Let N be the running transaction, or the next if none runs. For each device
- *   there is either nothing, then every fsync is a full commit, or a tid: N as it
+ *   there is either nothing, then every fsync is a full commit, or a tid: F = N as it
  *   was at some moment since the last mark (hold_successor()). A mark begins with
- *   taking the tid away, and none is put there while a mark is being made.
+ *   taking the tid away, and no tid is put there while it lasts: until the system call
+ *   that makes it returns (a task_work).
  *
- *   So be m the moment of the last mark and M = N then, and f >= m that of the tid
- *   F = N; M <= F. The mark is there until the commit of M has ended at the latest,
- *   and M + 2 begins after that, since one transaction commits at a time. So if
- *   changes of transaction c were not tracked, c <= M + 1 <= F + 1. An fsync of c
- *   is then a full commit: by rule 4 if c is F or F + 1, and if c < F because c is
- *   not running any more: its fast commit cannot start, as above.
+ *   What was not tracked then belongs to a transaction c <= F + 1:
+ *   - what others changed while the filesystem was marked. It is so until the commit
+ *     of the marked transaction M has ended, at the latest, and M + 2 begins after that,
+ *     since one transaction commits at a time: c <= M + 1. And M <= F;
+ *   - what the marked operation changed, also in later transactions: its handle is
+ *     restarted if it needs more credits (FALLOC_FL_COLLAPSE_RANGE of a file of many
+ *     extents), without a mark. All of it before the system call returns: c <= F.
+ *
+ *   An fsync of c is then a full commit: by rule 4 if c is F or F + 1, and if c < F
+ *   because c is not running any more: it is committed, and its fast commit cannot
+ *   start, as above; or it is being committed, and jbd2_fc_begin_commit() waits for that.
  *
  *   A tid of a filesystem that was here before under the same device number does no
  *   harm: its marks were seen too, and at worst two transactions more are full
- *   commits. On 5.10 ext4_fc_stop_ineligible() marks too, and is not seen.
+ *   commits. On 5.10 ext4_fc_{start,stop}_ineligible() mark too, and are not seen.
  *
  * tests/model/fc.pml checks this, for the lock order of up to 6.15 and that of
  * 6.16 on.
@@ -139,7 +145,7 @@ struct hold_device {
 /* Changed under the lock, read without it: what is there stays until hold_exit() */
 static DEFINE_HASHTABLE(hold_devices, 6);
 static DEFINE_SPINLOCK(hold_lock);
-/* How many marks are being made */
+/* How many marks last */
 static int hold_marks;
 
 static notrace struct hold_device *hold_find(dev_t dev)
@@ -210,7 +216,7 @@ static bool hold_successor(journal_t *journal, tid_t tid)
  * hold_mark_begin() - a transaction of this filesystem is about to be marked
  * @sb: the filesystem
  *
- * Context: process context, until hold_mark_end().
+ * Context: process context; hold_mark_end() has to follow.
  */
 void hold_mark_begin(struct super_block *sb)
 {
@@ -224,15 +230,59 @@ void hold_mark_begin(struct super_block *sb)
 	spin_unlock(&hold_lock);
 }
 
-/**
- * hold_mark_end() - the mark that hold_mark_begin() spoke of has been made
- *
- * Context: process context.
- */
-void hold_mark_end(void)
+static void hold_mark_over(void)
 {
 	spin_lock(&hold_lock);
 	hold_marks--;
+	spin_unlock(&hold_lock);
+}
+
+/* The task returns to user mode */
+static void hold_mark_returns(struct callback_head *work)
+{
+	kfree(work);
+	hold_mark_over();
+	module_put(THIS_MODULE);
+}
+
+/**
+ * hold_mark_end() - the mark that hold_mark_begin() spoke of has been made
+ *
+ * It lasts until the system call returns, if this is one: a kernel thread does not,
+ * and what those do (nfsd) is done in one transaction.
+ *
+ * Context: process context, in a handle or not.
+ */
+void hold_mark_end(void)
+{
+	struct callback_head *work = NULL;
+
+	if (!(current->flags & PF_KTHREAD))
+		work = kmalloc(sizeof(*work), GFP_NOFS);
+	if (work) {
+		init_task_work(work, hold_mark_returns);
+		if (!static_call(task_work_add)(current, work, TWA_RESUME)) {
+			__module_get(THIS_MODULE);
+			return;
+		}
+		kfree(work);
+	}
+	hold_mark_over();
+}
+
+/**
+ * hold_forget() - marks may have gone unseen: nothing is known any more
+ *
+ * Context: process context.
+ */
+void hold_forget(void)
+{
+	struct hold_device *d;
+	int bucket;
+
+	spin_lock(&hold_lock);
+	hash_for_each(hold_devices, bucket, d, node)
+		WRITE_ONCE(d->seen, 0);
 	spin_unlock(&hold_lock);
 }
 
@@ -264,6 +314,9 @@ notrace bool hold_wanted(unsigned long journal, unsigned long tid)
 	journal_t *j = (journal_t *)journal;
 	unsigned long flags;
 
+	/* Without fast commit: it is a full commit anyway */
+	if (!j->j_fc_cleanup_callback)
+		return false;
 	/* The caller has read tid, now what we decide by; see the head */
 	smp_rmb();
 	flags = READ_ONCE(j->j_flags);

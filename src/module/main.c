@@ -42,7 +42,7 @@ DEFINE_REDIRECT(ext4_fc_commit, hold_fc_commit);
  * - its replacement: begins with redirect_enter(), calls the original, if it does,
  *   by redirect_pass(), ends with redirect_return()
  * - a counter, if it needs one: stats.h
- * - tests: by name in load.sh (misspelt), depth.sh, ibt.sh, tracers.sh
+ * - tests: by name in load.sh (misspelt), depth.sh, ibt.sh, tracers.sh, bpf.sh
  */
 struct redirect fix_redirects[FIX_NR] = {
 	[FIX_SELFTEST] = REDIRECT_SELFTEST,

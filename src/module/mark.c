@@ -137,7 +137,7 @@ int mark_ineligible(struct super_block *sb, int reason, handle_t *handle)
  *
  * A kernel with only one of upstream's two commits is not known to exist. On
  * one, group operations of the other kind would be seen to be unmarked here,
- * and marked, though after the flush: late with hold=0, and not needed else.
+ * and marked, though after the flush: late with hold=0, and not needed otherwise.
  *
  * Context: process context, in the replacement of ext4_resize_end().
  */

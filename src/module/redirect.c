@@ -144,16 +144,8 @@ void redirect_remove(struct redirect *redirects, int nr)
 	synchronize_rcu_tasks();
 }
 
-/**
- * redirect_missed() - how many calls did not get to the hook or the replacement
- * @redirects: the functions
- * @nr: how many
- *
- * Calls that are between hook and replacement at this moment are among them.
- *
- * Return: their number, since redirect_arm().
- */
-unsigned long redirect_missed(struct redirect *redirects, int nr)
+/* Calls that did not get to the hook or the replacement, or not yet */
+static unsigned long redirect_outstanding(struct redirect *redirects, int nr)
 {
 	unsigned long missed = 0;
 
@@ -170,7 +162,7 @@ unsigned long redirect_missed(struct redirect *redirects, int nr)
 }
 
 /**
- * redirect_lost() - the same without those that are under way
+ * redirect_missed() - how many calls did not get to the hook or the replacement
  * @redirects: the functions
  * @nr: how many
  *
@@ -178,16 +170,16 @@ unsigned long redirect_missed(struct redirect *redirects, int nr)
  * else takes the change of the instruction pointer back.
  *
  * Context: may sleep, for half a second if calls were lost.
- * Return: how many calls did not arrive; not less than that.
+ * Return: their number, since redirect_arm(); not less than that.
  */
-unsigned long redirect_lost(struct redirect *redirects, int nr)
+unsigned long redirect_missed(struct redirect *redirects, int nr)
 {
-	unsigned long least = redirect_missed(redirects, nr);
+	unsigned long least = redirect_outstanding(redirects, nr);
 	int i;
 
 	for (i = 0; least && i < 25; i++) {
 		msleep(20);
-		least = min(least, redirect_missed(redirects, nr));
+		least = min(least, redirect_outstanding(redirects, nr));
 	}
 	return least;
 }

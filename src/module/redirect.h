@@ -122,7 +122,6 @@ int redirect_find(struct redirect *redirects, int nr);
 int redirect_arm(struct redirect *redirects, int nr);
 void redirect_remove(struct redirect *redirects, int nr);
 unsigned long redirect_missed(struct redirect *redirects, int nr);
-unsigned long redirect_lost(struct redirect *redirects, int nr);
 
 /* The back end: redirect_ftrace.c or redirect_kprobe.c */
 int redirect_hook(struct redirect *redirects, int nr);

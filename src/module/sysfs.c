@@ -21,11 +21,10 @@ static ssize_t missed_show(struct kobject *kobj, struct kobj_attribute *attr,
 }
 
 /**
- * fix_state() - what is so now, not what was once switched on
+ * fix_state() - the state now, not at load
  *
  * "not-protected:calls-lost" stays until the next boot: each call that was lost
- * left a reference on the module, and somebody is about who undoes what our hooks
- * do.
+ * left a reference on the module, and another tracer undoes what our hooks do.
  *
  * Context: may sleep.
  * Return: one of the words that doc/module.md explains, a constant string.
@@ -36,7 +35,7 @@ const char *fix_state(void)
 		return "not-protected:disabled";
 	if (!redirect_selftest())
 		return "not-protected:hooks-off";
-	if (redirect_lost(fix_redirects, fix_nr()))
+	if (redirect_missed(fix_redirects, fix_nr()))
 		return "not-protected:calls-lost";
 	return fix_hold ? "protected" : "mark-only";
 }
@@ -92,12 +91,14 @@ static void watch_hooks(struct work_struct *work)
 	bool was_off = off;
 
 	off = !redirect_selftest();
-	if (off && !was_off)
+	if (off && !was_off) {
 		pr_warn("hooks are off (/sys/kernel/debug/kprobes/enabled?): resizes are not protected from now on\n");
-	else if (!off && was_off)
+	} else if (!off && was_off) {
+		hold_forget();
 		pr_warn("hooks are on again: a resize since they went off was not protected, later ones are\n");
+	}
 	/* Twice in a row: not a task that only had to wait long for a CPU */
-	lost = redirect_lost(fix_redirects, fix_nr()) ? lost + 1 : 0;
+	lost = redirect_missed(fix_redirects, fix_nr()) ? lost + 1 : 0;
 	if (lost == 2)
 		pr_warn("calls do not arrive here: another tracer on the same function undoes the hook; resizes are not protected\n");
 	schedule_delayed_work(to_delayed_work(work),

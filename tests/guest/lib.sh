@@ -169,9 +169,10 @@ fc_stat() { fc_info "$1" | awk -v what="$2" '$2 == what { print $1 }'; }
 # fc_race DEV HOW: doc/upstream/repro/fc-race on a new filesystem, which shuts it down. What it
 # fsynced and is gone after the next mount is in $gone; "the filesystem" if that fails
 fc_race() {
-	mke2fs -q -F -t ext4 -O fast_commit -b 4096 -J size=64 "$1" || bail mke2fs
 	options=nodelalloc,dioread_lock
 	[ "$2" = untracked ] || options=$options,commit=1000
+	if [ "$2" = restart ]; then set -- "$@" 1024 1; else set -- "$@" 4096 64; fi
+	mke2fs -q -F -t ext4 -O fast_commit -b "$3" -J size="$4" "$1" || bail mke2fs
 	mount -o $options "$1" /mnt || bail mount
 	/test/fc-race /mnt "$2" 20 >/tmp/out 2>&1 || bail "fc-race $2: $(cat /tmp/out)"
 	umount /mnt
@@ -181,6 +182,7 @@ fc_race() {
 		while read -r name; do
 			[ -e "/mnt/$name" ] || gone="$gone $name"
 		done </tmp/names
+		[ "$2" != restart ] || /test/fc-race /mnt moved >/tmp/out || gone="$gone moved: $(cat /tmp/out)"
 		umount /mnt
 	else
 		gone=' the filesystem'

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What is done while the full commit of a marked transaction runs, then fsynced: is it
-# there after a crash?
+# What is done while the full commit of a marked transaction runs, or by a marked
+# operation in later transactions, then fsynced: is it there after a crash?
 #
 #	successor.sh kept	with the module
 #	successor.sh lost	with successor=0, the kernel alone does as badly
@@ -15,7 +15,7 @@ stat=/sys/module/ext4_fc_resize_fix/status
 modprobe ext4
 
 race() {
-	fc_race $dev untracked
+	fc_race $dev "$1"
 	[ "${gone-}" != ' the filesystem' ] || bail "mount after shutdown"
 	is $(($(wc -l </tmp/names) > 0)) 1 "files were fsynced"
 }
@@ -39,15 +39,19 @@ kept)
 	umount /mnt
 
 	for n in 1 2 3; do
-		race
+		race untracked
 		is "$gone" "" "race $n: all of them are there"
+		race restart
+		is "$gone" "" "race $n: what was marked went on in later transactions"
 	done
 	;;
 lost)
 	insmod /test/ext4_fc_resize_fix.ko successor=0 || bail insmod
-	race
-	is "${gone:+some are gone}" "some are gone" "without the rule"
-	note "gone:$gone"
+	for how in untracked restart; do
+		race $how
+		is "${gone:+some are gone}" "some are gone" "$how, without the rule"
+		note "gone:$gone"
+	done
 	is "$(cat $stat/full_commits_successor)" 0 "no full commits by the rule"
 	;;
 esac

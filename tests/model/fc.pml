@@ -12,6 +12,8 @@
  *                        for the snapshot in ext4_fc_perform_commit()
  *      MARK              upstream's fix: a resize marks "ineligible" when done
  *      XATTR             one write sets an attribute, and marks
+ *      RESTART           and nothing tracks it; its handle may be restarted, twice
+ *      NO_LASTING_MARK   rule 4 with marks that end before their operation does
  *      NO_HOLD           without rule 1
  *      NO_FORCE_COMMIT   rule 1 without its ext4_force_commit()
  *      NO_FLUSH_RULE     without rule 2
@@ -67,6 +69,8 @@
  *   flush under the barrier beside writers and without a hold (chattr +j,
  *   EXT4_IOC_CHECKPOINT) can hang as a resize does without rule 1.  No rule
  *   here is the cure for that.
+ * - hold_fc_commit() asks again what rule it was, and may find none any more:
+ *   then it calls the original, twice. Here it is a full commit.
  * - Tasks that were in ext4_fc_commit() when the module was loaded: for rule 1
  *   they are like all that are past the check, rule 2 comes too late for them.
  * - 5.10 checks "ineligible" before jbd2_fc_begin_commit() and after the record
@@ -117,6 +121,11 @@ byte seen = OLD;		/* of its struct hold_device */
 byte marks;			/* hold_marks */
 #endif
 bool frozen;			/* sb->s_writers.frozen */
+#ifdef RESTART
+bool restarting;		/* in sb_start_write(), without a handle */
+#else
+#define restarting	false
+#endif
 bool held;			/* the sb is in the module's table of resizes */
 
 /*
@@ -166,7 +175,7 @@ inline crash()
 inline start_handle(tid)
 {
 	atomic {
-		!frozen && barrier_count == 0 && !locked;
+		(!frozen || restarting) && barrier_count == 0 && !locked;
 		if
 		:: running == 0 -> running = next_tid; next_tid++
 		:: else
@@ -266,9 +275,30 @@ inline mark()
 		ineligible_tid = (running -> running : ineligible_tid);
 		ineligible = true
 	};
+#ifdef NO_LASTING_MARK
+	mark_over()
+#endif
+}
+
+inline mark_over()		/* hold_mark_returns(): the system call returns */
+{
 #ifdef SUCCESSOR_RULE
 	marks--
+#else
+	skip
 #endif
+}
+
+inline restart_handle(tid)	/* jbd2__journal_restart() */
+{
+	if
+	:: true ->
+		restarting = true;
+		updates--;
+		start_handle(tid);
+		restarting = false
+	:: true
+	fi
 }
 
 #ifdef WINDOW
@@ -327,15 +357,33 @@ next:
 	start_handle(tid);
 #ifdef XATTR
 	if
-	:: w == 0 -> mark()
+	:: w == 0 ->
+		mark();
+#ifdef RESTART
+		restart_handle(tid);
+		restart_handle(tid)
+#endif
 	:: else
 	fi;
 #endif
 	atomic {
 		new_blocks = new_blocks | (grown << w);
+#ifdef RESTART
+		if
+		:: w != 0 -> track(w)
+		:: else
+		fi;
+#else
 		track(w);
+#endif
 		updates--	/* jbd2_journal_stop(); sb_end_write() */
 	};
+#if defined(XATTR) && !defined(NO_LASTING_MARK)
+	if
+	:: w == 0 -> mark_over()
+	:: else
+	fi;
+#endif
 
 	/* ext4_fsync_journal(), ext4_fc_commit(journal, tid), hold_wanted() */
 #ifndef NO_FLUSH_RULE
@@ -551,7 +599,7 @@ inline resize()			/* ext4_ioctl(), EXT4_IOC_GROUP_EXTEND */
 	resizing = true;		/* ext4_resize_begin() */
 #endif
 #ifndef NO_HOLD
-	held = true;		/* hold_resize_begin(), hold_begin() */
+	held = true;		/* resize_begin(), hold_begin() */
 #ifndef NO_FORCE_COMMIT
 	commit_and_wait();
 #endif
@@ -571,18 +619,21 @@ inline resize()			/* ext4_ioctl(), EXT4_IOC_GROUP_EXTEND */
 	lock_updates();
 	journal_flush();
 	unlock_updates();
+#if defined(MARK) && !defined(NO_LASTING_MARK)
+	mark_over();
+#endif
 #ifdef PATCH_2
 	resizing = false;		/* ext4_resize_end() */
 #endif
 #ifndef NO_HOLD
-	d_step { in_hold = false; held = false }	/* hold_resize_end() */
+	d_step { in_hold = false; held = false }	/* resize_end() */
 #endif
 }
 
 inline freeze_and_thaw()	/* freeze_super(), thaw_super() */
 {
 	frozen = true;
-	updates == 0;		/* sb_wait_write() */
+	updates == 0 && !restarting;	/* sb_wait_write() */
 	commit_and_wait();	/* sync_filesystem() */
 	lock_updates();		/* ext4_freeze() */
 	journal_flush();

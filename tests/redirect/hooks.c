@@ -5,8 +5,7 @@
  * In the same way as the real module does. A replacement that is to be seen
  * adds 1000 to the result. In /sys/kernel/debug/redirect_hooks/: how often the
  * replacement of rv_through() ran (through) and rv_observed() was seen
- * (observed), redirect_missed() (missed), redirect_lost() (lost), redirect_selftest()
- * (selftest).
+ * (observed), redirect_missed() (missed), redirect_selftest() (selftest).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -207,13 +206,6 @@ static int hook_missed_get(void *data, u64 *val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(hook_missed_fops, hook_missed_get, NULL, "%llu\n");
 
-static int hook_lost_get(void *data, u64 *val)
-{
-	*val = redirect_lost(redirects, HOOK_NR);
-	return 0;
-}
-DEFINE_DEBUGFS_ATTRIBUTE(hook_lost_fops, hook_lost_get, NULL, "%llu\n");
-
 static int hook_selftest_get(void *data, u64 *val)
 {
 	*val = redirect_selftest();
@@ -234,7 +226,6 @@ static int __init hook_init(void)
 	debugfs_create_atomic_t("through", 0400, hook_dir, &hook_throughs);
 	debugfs_create_atomic_t("observed", 0400, hook_dir, &hook_observed);
 	debugfs_create_file("missed", 0400, hook_dir, NULL, &hook_missed_fops);
-	debugfs_create_file("lost", 0400, hook_dir, NULL, &hook_lost_fops);
 	debugfs_create_file("selftest", 0400, hook_dir, NULL,
 			    &hook_selftest_fops);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fc-race - ext4 with fast commit: three ways for an fsync to return too early
+ * fc-race - ext4 with fast commit: four ways for an fsync to return too early
  *
  *	cc -O2 -pthread -o fc-race fc-race.c
  *	mke2fs -F -t ext4 -O fast_commit -b 4096 -J size=64 /dev/vdb
  *	mount -o nodelalloc,dioread_lock /dev/vdb /mnt
- *	./fc-race /mnt overlap|ineligible|untracked [MEGABYTES]
+ *	./fc-race /mnt overlap|ineligible|untracked|restart [MEGABYTES]
  *	umount /mnt; mount /dev/vdb /mnt
  *
  * 64 MB of data, allocated but not written, or MEGABYTES, make a commit slow: it
@@ -20,6 +20,11 @@
  *			Files are created while it commits, and fsynced after
  *			that. (It waits for the timer to commit, 5 s; after
  *			"commit=1000" it will not happen.)
+ *	restart		FALLOC_FL_COLLAPSE_RANGE of a file of many extents, which
+ *			takes more than one transaction but makes only the first
+ *			ineligible; then it is fsynced. With "-b 1024 -J size=1".
+ *			"./fc-race /mnt moved" after the next mount says whether
+ *			all of it is there, and exits with 1 if not.
  *	shutdown	nothing, only what the others end with
  *
  * Then EXT4_IOC_SHUTDOWN without flushing the log, which is to the filesystem
@@ -30,6 +35,8 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -46,6 +53,7 @@
 
 #define FILES 4000
 #define LAST 10 /* of the files are fsynced */
+#define EXTENTS 38000 /* of the file that is collapsed */
 
 static int dir, megabytes = 64;
 static atomic_int begun, done;
@@ -217,6 +225,70 @@ static void during_full_commit(void)
 	}
 }
 
+static void *other_fsync(void *arg)
+{
+	int fd = open_in("other");
+
+	while (!begun)
+		;
+	write_block(fd);
+	fsync_it(fd, "other");
+	done = 1;
+	return arg;
+}
+
+/* Every other block is a hole; the first one is taken out */
+static void during_collapse(void)
+{
+	int i, late, fd = open_in("moved");
+	pthread_t thread;
+	long before;
+
+	for (i = 0; i < EXTENTS; i++)
+		if (fallocate(fd, 0, i * 2048, 1024))
+			die("fallocate");
+	if (syncfs(dir))
+		die("syncfs");
+	if (pthread_create(&thread, NULL, other_fsync, NULL))
+		die("pthread_create");
+	before = commits();
+	begun = 1;
+	if (fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 1024))
+		die("collapse");
+	late = !done;
+	printf("%ld commits\n", commits() - before);
+	fsync_it(fd, "moved");
+	pthread_join(thread, NULL);
+	if (!late)
+		return;
+	fprintf(stderr, "the collapse is too fast\n");
+	_exit(3);
+}
+
+/* How many blocks are not where they were moved to */
+static int check_moved(void)
+{
+	static struct {
+		struct fiemap map;
+		struct fiemap_extent extents[1000];
+	} f;
+	int bad = 0, n = 0, fd = open_in("moved");
+	unsigned int i;
+
+	f.map.fm_length = FIEMAP_MAX_OFFSET;
+	f.map.fm_extent_count = 1000;
+	do {
+		if (ioctl(fd, FS_IOC_FIEMAP, &f.map))
+			die("FIEMAP");
+		for (i = 0; i < f.map.fm_mapped_extents; i++, n++) {
+			f.map.fm_start = f.extents[i].fe_logical + 1024;
+			bad += !(f.extents[i].fe_logical & 1024);
+		}
+	} while (f.map.fm_mapped_extents);
+	printf("%d of %d blocks are not where they were moved to\n", bad, n);
+	return bad || n != EXTENTS - 1;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int flags = NOLOGFLUSH;
@@ -231,7 +303,11 @@ int main(int argc, char **argv)
 	setbuf(stdout, NULL);
 	if (argc > 3)
 		megabytes = atoi(argv[3]);
-	if (!strcmp(argv[2], "untracked"))
+	if (!strcmp(argv[2], "moved"))
+		return check_moved();
+	if (!strcmp(argv[2], "restart"))
+		during_collapse();
+	else if (!strcmp(argv[2], "untracked"))
 		during_full_commit();
 	else if (strcmp(argv[2], "shutdown"))
 		during_fast_commit(!strcmp(argv[2], "overlap"));

@@ -21,7 +21,6 @@
 mod=ext4_fc_resize_fix
 status=/sys/module/$mod/status
 kprobes=/sys/kernel/debug/kprobes
-functions='ext4_resize_begin ext4_group_extend ext4_group_add ext4_resize_end ext4_fc_mark_ineligible ext4_fc_commit'
 
 size() { /test/fcr size /dev/vda; }
 extend() { /test/fcr extend /mnt $(($(size) + 32)); }
@@ -111,7 +110,7 @@ if [ "${1-}" = refused ]; then
 	load "then"
 	protected "then" 100
 	for type in fexit fentry; do
-		attach $type "$functions"
+		attach $type "$hooked"
 		is "$(cat /tmp/bpf)" "$type:ext4_resize_begin EBUSY" "$type later: EBUSY"
 	done
 	protected "afterwards"
@@ -124,8 +123,8 @@ fi
 
 # --- a resize whose begin or end is missed ---
 
-# hooked BEGIN END: a resize with the hooks on (1) or off (0) at its begin and at its end
-hooked() {
+# switched BEGIN END: a resize with the hooks on (1) or off (0) at its begin and at its end
+switched() {
 	echo "$1" >$kprobes/enabled
 	/test/fcr freeze /mnt >/dev/null
 	size=$(size)
@@ -141,9 +140,9 @@ hooked() {
 
 if [ "${1-}" = missed ]; then
 	load "missed"
-	for _ in $(seq 10); do hooked 1 0; done
+	for _ in $(seq 10); do switched 1 0; done
 	is "$(cat /sys/module/$mod/refcnt)" 0 "ten ends missed: no reference is left"
-	for _ in $(seq 30); do hooked 0 1; done
+	for _ in $(seq 30); do switched 0 1; done
 	is "$(sort /tmp/resizes | uniq -c | xargs)" "40 0" "ten ends and thirty begins missed: each resize returns 0"
 	log >/tmp/log
 	is "$(cat $status/unprotected) $(grep -c "vda: the end of this resize was not seen" /tmp/log) $(grep -c "vda: this resize was not protected, it began without us" /tmp/log)" \
@@ -175,7 +174,7 @@ fi
 
 # --- whoever is there first ---
 
-attach fexit "$functions"
+attach fexit "$hooked"
 without "fexit"
 load "fexit first"
 protected "fexit first" 100
@@ -184,7 +183,7 @@ protected "fexit first, and gone"
 unload "fexit first, and gone"
 
 load "fexit later"
-attach fexit "$functions"
+attach fexit "$hooked"
 protected "fexit later"
 unload "fexit later"
 without "fexit later"
@@ -199,18 +198,18 @@ detach "fexit later"
 both='fentry fexit'
 case $(uname -r) in 6.1.*) both='fexit fentry' ;; esac
 
-attach fentry "$functions"
+attach fentry "$hooked"
 load "fentry first"
 protected "fentry first"
 detach "fentry first"
 if ftrace_hooks; then
 	# This would have disarmed kprobes, and arms them now
 	echo 0 >$kprobes/enabled
-	attach "$both" "$functions"
+	attach "$both" "$hooked"
 	protected "both later, with kprobes off"
 	echo 1 >$kprobes/enabled
 else
-	attach "$both" "$functions"
+	attach "$both" "$hooked"
 fi
 protected "both later, with kprobes on"
 unload "both later"

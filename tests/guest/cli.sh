@@ -48,6 +48,7 @@ selftest() {
 	nothing_left "$1"
 }
 
+one_of "${1-}" unfixed fixed
 if [ "$1" = fixed ]; then native=yes; else native=no; fi
 if [ "$1" = fixed ]; then byus=no; else byus=yes; fi
 

@@ -13,8 +13,8 @@
 
 tracing=/sys/kernel/tracing
 status=/sys/module/ext4_fc_resize_fix/status
-hooked='ext4_resize_begin ext4_group_extend ext4_group_add ext4_resize_end ext4_fc_mark_ineligible'
-replacements='resize_begin mark_group_extend mark_group_add resize_end hold_fc_commit'
+# What runs in place of $hooked
+replacements='resize_begin mark_group_extend mark_group_add resize_end mark_ineligible hold_fc_commit'
 called='ext4_force_commit jbd2_complete_transaction'
 flat='irqs . irq . depth .'
 
@@ -43,6 +43,8 @@ resizes() {
 	is "$(/test/fcr resizefs /mnt $(($(size) + 4096)))" 0 "$1: resizefs"
 }
 
+# shellcheck disable=SC2086 # words
+is "$(number $replacements)" "$(number $hooked)" "each hook has its replacement here"
 modprobe ext4
 mke2fs -q -t ext4 -b 4096 -O fast_commit /dev/vda 30000 || bail "mke2fs"
 mount /dev/vda /mnt || bail "mount"

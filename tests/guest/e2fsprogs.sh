@@ -11,6 +11,7 @@
 #
 # A file has its own name in it, and nothing else.
 . /lib/test.sh
+one_of "${1-}" make recover
 
 PATH=$PATH:/test
 modprobe ext4

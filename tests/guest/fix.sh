@@ -31,6 +31,7 @@ fill() { /test/fcr extend /mnt $((($(size) + 32767) / 32768 * 32768)) >/dev/null
 # half a group, so that there is room to extend
 add() { /test/fcr addgroup /mnt /dev/vda 16384; }
 
+one_of "${1-}" unfixed fixed
 if [ "$1" = fixed ]; then native=1; else native=0; fi
 
 modprobe ext4

@@ -16,7 +16,6 @@
 
 status=/sys/module/ext4_fc_resize_fix/status
 image=/tmp/image
-functions='ext4_resize_begin ext4_group_extend ext4_group_add ext4_resize_end ext4_fc_mark_ineligible ext4_fc_commit'
 missing() { dmesg | grep -cE 'Missing ENDBR|CFI failure'; }
 size() { /test/fcr size /dev/loop0; }
 
@@ -55,7 +54,7 @@ works "alone"
 if [ -e /sys/kernel/btf/vmlinux ]; then
 	# With sharing (see redirect_ftrace.c) a bpf trampoline calls indirectly where the
 	# hook sends it
-	attach "fentry fexit" "$functions"
+	attach "fentry fexit" "$hooked"
 	works "bpf later"
 	ok "bpf later: rmmod" rmmod ext4_fc_resize_fix
 	ok "bpf first: modprobe" modprobe ext4_fc_resize_fix

@@ -12,6 +12,7 @@
 # vm: --disk 1G --timeout 3600 --expect-console Call.Trace
 # build: tests/inject
 . /lib/test.sh
+one_of "${1-}" load hold
 
 mod=ext4_fc_resize_fix
 ko=/test/$mod.ko

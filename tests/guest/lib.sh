@@ -95,11 +95,29 @@ detach() {
 	note "$1: $(tail -n +2 /tmp/bpf | xargs)"
 }
 
+# The functions that the module hooks, as in the table of src/module/main.c, the one that is
+# there with hold=1 only last. load.sh counts the hooks; depth.sh, ibt.sh, tracers.sh and
+# bpf.sh call each of them, and fail if one is not called
+hooked='ext4_resize_begin ext4_group_extend ext4_group_add ext4_resize_end ext4_fc_mark_ineligible ext4_fc_commit'
+
+# number WORD...: how many
+number() { echo $#; }
+
 # Whether a redirect is a hook of ftrace (src/module/redirect_ftrace.c), or a kprobe
 ftrace_hooks() { [ "$(uname -m)" = x86_64 ] && [ -e /sys/kernel/tracing/enabled_functions ]; }
 
 # bail REASON: nothing more can be tested.
 bail() { echo "Bail out! $*"; exit 99; }
+
+# one_of ARGUMENT WORD...: bails if a test's argument is none of these
+one_of() {
+	argument=$1
+	shift
+	for word; do
+		[ "$argument" != "$word" ] || return 0
+	done
+	bail "its argument is '$argument', and not one of $*"
+}
 
 # kcsan_reports [MODULE]: the titles of KCSAN's reports of races in modules, but for
 # this one. The function that the title names is a module's then, or called by one's,

@@ -14,6 +14,7 @@
 # counts no "Resize" but that of RESIZE_FS.
 # vm: --disk 58M --timeout 300
 . /lib/test.sh
+one_of "${1-}" unfixed fixed
 
 # All that is not 0 on one line; no times, they differ from run to run
 counts() {

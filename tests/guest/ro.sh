@@ -11,6 +11,7 @@
 # Read-write it mounts on all of them, with all that was fsynced.
 # vm: --disk 64M --disk 64M --add /sbin/dmsetup
 . /lib/test.sh
+one_of "${1-}" mounts fails
 
 PATH=$PATH:/test
 modprobe ext4

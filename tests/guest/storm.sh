@@ -15,6 +15,7 @@
 #	STEPS=N			how many steps, 40 if not said
 # vm: --disk 2G --timeout 1200
 . /lib/test.sh
+one_of "${1-}" with without patched
 
 status=/sys/module/ext4_fc_resize_fix/status
 limit=20

@@ -9,6 +9,7 @@
 # vm: --disk 1G --timeout 2400 --add @REPRO/fc-race --add /usr/bin/setfattr
 # need: attr
 . /lib/test.sh
+one_of "${1-}" kept lost
 
 dev=/dev/vda
 stat=/sys/module/ext4_fc_resize_fix/status

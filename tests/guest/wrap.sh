@@ -11,6 +11,7 @@
 #	wrap.sh lost	it is not, each time round (5.10)
 # vm: --disk 24M --disk 24M --timeout 600
 . /lib/test.sh
+one_of "${1-}" kept lost
 
 modprobe ext4
 mke2fs -q -F -t ext4 -b 1024 -J size=2,fast_commit_size=256 -O fast_commit /dev/vda 24000 || bail mke2fs

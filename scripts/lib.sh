@@ -46,7 +46,7 @@ scratch() {
 
 # rows FILE: of a table, without comments
 rows() { sed -E '/^[[:space:]]*(#|$)/d' "$top/$1"; }
-# In tests/kernels those of a role have two words
+# In tests/kernels those of a role have two words, of a kernel three
 kernels() { rows tests/kernels; }
 debians() { rows tests/debians; }
 

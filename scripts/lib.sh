@@ -44,11 +44,11 @@ scratch() {
 	mktemp -d "$cache/tmp/$1.XXXXXX"
 }
 
-# rows FILE: of a table, without comments
-rows() { sed -E '/^[[:space:]]*(#|$)/d' "$top/$1"; }
+# table_of FILE: of a table, without comments
+table_of() { sed -E '/^[[:space:]]*(#|$)/d' "$top/$1"; }
 # In tests/kernels those of a role have two words, of a kernel three
-kernels() { rows tests/kernels; }
-debians() { rows tests/debians; }
+kernels() { table_of tests/kernels; }
+debians() { table_of tests/debians; }
 
 # host_release: this system's codename, in tests/debians or not
 host_release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }

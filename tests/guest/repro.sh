@@ -6,7 +6,7 @@
 #	repro.sh BUG bug	the kernel has it
 #	repro.sh BUG fixed	it has not
 #
-# BUG: hang, gap or lost; overlap, ineligible, untracked, restart; replay; counts
+# BUG: hang, gap or lost; overlap, ineligible, untracked, restart; replay; counts; recovery
 # vm: --disk 1G --timeout 600 --add @REPRO/fc-hang --add @REPRO/fc-gap --add @REPRO/fc-lost --add @REPRO/fc-race --add @REPRO/fc-replay.sh
 . /lib/test.sh
 
@@ -105,6 +105,11 @@ replay)
 	;;
 counts)
 	for how in mkdir rmdir grow; do
+		replay $how
+	done
+	;;
+recovery)
+	for how in again split stale; do
 		replay $how
 	done
 	;;

@@ -4,7 +4,7 @@
 # fc-replay.sh - ext4 with fast commit: a mount that fails, takes long, or leaves
 # damage, after a power failure at a bad moment
 #
-#	fc-replay.sh DEVICE MOUNTPOINT full|cut-old|cut-zero|sparse|mkdir|rmdir|grow
+#	fc-replay.sh DEVICE MOUNTPOINT full|cut-old|cut-zero|sparse|mkdir|rmdir|grow|again|split|stale
 #
 # DEVICE is made anew. Wants fc-race (see fc-race.c) beside it or on the PATH, and
 # programs of e2fsprogs.
@@ -17,6 +17,12 @@
 #	sparse		a file of 16 GB has one block, which is in a fast commit
 #	mkdir, rmdir	a directory was made, or removed, and is in a fast commit of another file
 #	grow		the names of a fast commit need more blocks of a directory
+#	again		the power fails again at the end of the recovery of a fast commit with
+#			a new directory, so all of it is done twice. What is needed of that,
+#			the journal as it was, is put back by dd here.
+#	split		one block is written of the last of the four unwritten extents of a file,
+#			in a filesystem without a free block
+#	stale		DEVICE had another ext4 before, and what was in its inode tables is there yet
 #
 # Exit status: 0 mounted within five seconds, everything that was fsynced is there, e2fsck -fn
 # finds nothing; 1 not; 2 trouble
@@ -45,14 +51,41 @@ power_failure() {
 	umount "$mnt"
 }
 
-mke2fs -q -F -t ext4 -O fast_commit -b 4096 -J size=16 "$dev" 65536 || trouble mke2fs
+# make: not with what the device had before in place of inodes that are not in use yet
+make() {
+	mke2fs -q -F -t ext4 -O fast_commit -b 4096 -m 0 -J size=16 \
+		-E lazy_itable_init="${1-0}",lazy_journal_init=0,nodiscard "$dev" 65536 || trouble mke2fs
+}
+
+# files NAME N BLOCKS: NAME1 to NAMEN
+files() {
+	i=0
+	while [ $i -lt "$2" ]; do
+		i=$((i + 1))
+		dd if=/dev/zero of="$1$i" bs=4096 count="$3" 2>/dev/null || trouble "$1$i"
+	done
+}
+
+# With dioread_nolock, the default, ext4 up to 6.12 needs a block for "split" itself
+opts=commit=1000,dioread_lock
+if [ "$how" = stale ]; then
+	make
+	mount "$dev" "$mnt" || trouble mount
+	files "$mnt/old" 40 8
+	umount "$mnt"
+	make 1
+	opts=$opts,noinit_itable
+else
+	make
+fi
 fc=$(field 'Fast commit length')
 first=$(($(field 'Total journal blocks') - fc + 1))
 first=$(debugfs -R "bmap <8> $first" "$dev" 2>/dev/null)
-mount -o commit=1000 "$dev" "$mnt" || trouble mount
+mount -o "$opts" "$dev" "$mnt" || trouble mount
 
 echo begin >"$mnt/file"
 [ "$how" != rmdir ] || mkdir "$mnt/dir"
+[ "$how" != stale ] || files "$mnt/kept" 16 15
 sync -f "$mnt" || trouble syncfs
 case $how in
 full)
@@ -93,6 +126,55 @@ grow)
 	many "$(printf '%0200d' 0)"
 	power_failure
 	;;
+again)
+	mkdir "$mnt/dir" || trouble mkdir
+	echo end >"$mnt/dir/new"
+	before=$(blocks)
+	sync "$mnt/dir/new" || trouble fsync
+	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+	power_failure
+	length=$(field 'Total journal blocks')
+	journal=$(debugfs -R "bmap <8> 0" "$dev" 2>/dev/null)
+	[ $((journal + length - fc + 1)) = "$first" ] || trouble "a journal in pieces"
+	dd if="$dev" of=/tmp/fc-replay bs=4096 skip="$journal" count="$length" 2>/dev/null
+	dd if="$dev" of=/tmp/fc-replay.super bs=1024 skip=1 count=1 2>/dev/null
+	mount "$dev" "$mnt" || trouble "recovered once"
+	[ -e "$mnt/dir/new" ] || trouble "recovered once: no file"
+	umount "$mnt"
+	dd if=/tmp/fc-replay of="$dev" bs=4096 seek="$journal" conv=notrunc 2>/dev/null
+	dd if=/tmp/fc-replay.super of="$dev" bs=1024 seek=1 conv=notrunc 2>/dev/null
+	sync
+	;;
+split)
+	for i in 0 10 20 30; do
+		fallocate -o $((i * 4096)) -l $((8 * 4096)) "$mnt/split" || trouble fallocate
+	done
+	# What is kept for trees of extents, and then all there is
+	echo 0 >"/sys/fs/ext4/${dev##*/}/reserved_clusters" || trouble reserved_clusters
+	at=0 step=$((128 << 20))
+	while [ $step -ge 4096 ]; do
+		if fallocate -o $at -l $step "$mnt/fill" 2>/dev/null; then
+			at=$((at + step))
+		else
+			step=$((step / 2))
+		fi
+	done
+	sync -f "$mnt"
+	[ "$(stat -f -c %f "$mnt")" = 0 ] || trouble "it is not full"
+	before=$(blocks)
+	echo x | dd of="$mnt/split" bs=4096 seek=33 conv=notrunc 2>/dev/null
+	sync "$mnt/split" || trouble fsync
+	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+	power_failure
+	;;
+stale)
+	before=$(blocks)
+	# Those with inodes in a block that the full commit does not have
+	files "$mnt/new" 20 1
+	sync "$mnt/new20" || trouble fsync
+	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+	power_failure
+	;;
 *)
 	trouble "which of them? See the head of $0"
 	;;
@@ -108,6 +190,9 @@ full) [ "$(tail -n 1 "$mnt/file")" = "$n" ] ;;
 mkdir) [ -d "$mnt/dir" ] ;;
 rmdir) [ ! -e "$mnt/dir" ] ;;
 grow) [ -e "$mnt/$(printf '%0200d' 0)100" ] ;;
+again) [ -e "$mnt/dir/new" ] ;;
+stale) [ "$(stat -c %s "$mnt/new20")" = 4096 ] ;;
+split) [ "$(dd if="$mnt/split" bs=4096 skip=33 count=1 2>/dev/null | head -n 1)" = x ] ;;
 *) [ -e "$mnt/old100" ] && [ -e "$mnt/between" ] && [ ! -e "$mnt/new1" ] ;;
 esac
 status=$?

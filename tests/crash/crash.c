@@ -5,6 +5,7 @@
  *	crash disk FILE			a disk with its partition table (host)
  *	crash record MNT DEV MARKS OP ACKS SEED [paused] [serial] [mixed] (guest)
  *	crash scan LOG			what a log holds (host)
+ *	crash dump BASE LOG ENTRY [IMAGE] (host)
  *	crash verify BASE LOG SCRATCH LOOP MNT POINTS SEED FIRST OPTS [DROP] (guest)
  *
  * record.c and verify.c say more. The log is one of QEMU's blklogwrites, all
@@ -112,6 +113,8 @@ int main(int argc, char **argv)
 		return record_main(argc - 2, argv + 2);
 	if (!strcmp(cmd, "scan") && argc == 3)
 		return scan_main(argc - 2, argv + 2);
+	if (!strcmp(cmd, "dump") && argc >= 5)
+		return dump_main(argc - 2, argv + 2);
 	if (!strcmp(cmd, "verify") && argc >= 11)
 		return verify_main(argc - 2, argv + 2);
 

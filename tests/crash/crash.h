@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * The disk: a partition for the filesystem, which starts smaller and is
@@ -99,5 +100,7 @@ uint32_t next_random(uint32_t *state);
 int record_main(int argc, char **argv);
 int scan_main(int argc, char **argv);
 int verify_main(int argc, char **argv);
+int dump_main(int argc, char **argv);
+int fc_dump(const uint8_t *image, uint64_t size, FILE *out);
 
 #endif

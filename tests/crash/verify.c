@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * crash scan LOG
+ * crash dump BASE LOG ENTRY [IMAGE]
  * crash verify BASE LOG SCRATCH LOOP MNT POINTS SEED FIRST OPTS [DROP]
  *
  * A crash point is a flush, and its image is BASE (the disk when the log
@@ -19,6 +20,10 @@
  * with tabs between I, E, A, "N" (N operations done, an "inside" if the next
  * one is going on), VERDICT and the kinds. VERDICT is ok, damaged (the kernel
  * or e2fsck complain), lost (acknowledged records do not read back) or both.
+ *
+ * Where the mount fails, a kind says if an unlinked inode is in the fast
+ * commits: doc/upstream/14-unlinked.txt. "dump" prints the fast commits of the point at
+ * ENTRY (fc.c), and writes the image to IMAGE.
  *
  * DROP tests the test: the writes of the last DROP flushes are left out.
  */
@@ -613,6 +618,8 @@ static void recover(const char *dev, const char *mnt, const char *opts,
 		snprintf(error, sizeof(error), "mount %s", strerror(errno));
 		add_kind(kernel, error);
 		add_kind(lost, "no mount");
+		if (fc_dump(image, sizeof(image), NULL))
+			add_kind(kernel, "fast commits with an unlinked inode");
 		return;
 	}
 	lap(1);
@@ -623,6 +630,27 @@ static void recover(const char *dev, const char *mnt, const char *opts,
 	lap(3);
 	run_e2fsck(dev, fsck);
 	lap(4);
+}
+
+int dump_main(int argc, char **argv)
+{
+	uint64_t len, entry = strtoull(argv[2], NULL, 0);
+	FILE *f;
+
+	memcpy(image, map(argv[0], &len, PROT_READ) + FS_START, FS_SIZE);
+	log_open(argv[1]);
+	while (next_point() && log_nr < entry)
+		;
+	errno = EINVAL;
+	if (log_nr != entry)
+		die("no point at entry %s", argv[2]);
+	fc_dump(image, sizeof(image), stdout);
+	if (argc < 4)
+		return 0;
+	f = fopen(argv[3], "w");
+	if (!f || fwrite(image, sizeof(image), 1, f) != 1 || fclose(f))
+		die("%s", argv[3]);
+	return 0;
 }
 
 int verify_main(int argc, char **argv)

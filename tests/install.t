@@ -29,6 +29,8 @@ run=run
 # HOME: dpkg says so where it cannot read there
 as_nobody() { run env HOME=/ setpriv --reuid=65534 --regid=65534 --clear-groups make --no-print-directory -C "/opt/$version" "$@"; }
 
+fakes=()
+
 same() { files >"$work/now"; ok "$1" diff "$work/before" "$work/now"; }
 lines() { is "$(grep -cvE '^make|installs version|^ext4_fc_resize_fix:   |: building |: installing |what was tried' "$work/said")" 1 "in one line"; }
 
@@ -49,14 +51,60 @@ signatures() {
 	cat "$1"
 }
 
-# pve: Proxmox' kernel, as far as dpkg knows
-pve() {
-	mkdir -p "$work/pve/DEBIAN" "$work/pve/boot"
-	touch "$work/pve/boot/vmlinuz-6.8.12-1-pve"
-	printf '%s: %s\n' Package proxmox-kernel-6.8.12-1-pve-signed Version 1 Architecture all \
-		Maintainer 'nobody <nobody@example.org>' Description kernel >"$work/pve/DEBIAN/control"
-	dpkg-deb -b "$work/pve" "$root/tmp/pve.deb" >"$work/said"
-	run dpkg -i /tmp/pve.deb >"$work/said" 2>&1
+# fake PACKAGE [FILE]: it is installed, as far as dpkg knows, and has that file
+fake() {
+	rm -rf "$work/fake"
+	mkdir -p "$work/fake/DEBIAN"
+	[ $# = 1 ] || install -D /dev/null "$work/fake$2"
+	printf '%s: %s\n' Package "$1" Version 1 Architecture all \
+		Maintainer 'nobody <nobody@example.org>' Description kernel >"$work/fake/DEBIAN/control"
+	dpkg-deb -b "$work/fake" "$root/tmp/fake.deb" >"$work/said"
+	run dpkg -i /tmp/fake.deb >"$work/said" 2>&1
+	fakes+=("$1")
+}
+no_fakes() {
+	run dpkg -P "${fakes[@]}" >"$work/said" 2>&1
+	fakes=()
+}
+
+# no_headers NAME RELEASE PACKAGE [KERNEL]: what it says where these headers are not to be had,
+# and as which metapackages it recommends another kernel
+no_headers() {
+	local text="no headers of the kernel $2: $3 is not to be had"
+
+	refuses "$text" "$1: it asks for its headers" make_in "$version" install "KERNELRELEASE=$2"
+	lines
+	is "$(sed -n "s/.*$text//p" "$work/said")" "${4:+; take a newer kernel (apt-get install linux-image-$4 linux-headers-$4), reboot, then make install again}" \
+		"$1: recommends ${4:-no other kernel}"
+}
+
+# Others' kernels: which headers, and which other kernel, if any
+others_headers() {
+	local flavour release
+
+	release=6.8.12-1-pve
+	fake "proxmox-kernel-$release-signed" "/boot/vmlinuz-$release"
+	no_headers "Proxmox 8" "$release" "proxmox-headers-$release"
+	release=5.15.158-2-pve
+	fake "pve-kernel-$release" "/boot/vmlinuz-$release"
+	no_headers "Proxmox 7" "$release" "pve-headers-$release"
+	# Ubuntu's; apt does not know of metapackages at first
+	for flavour in aws azure gcp; do
+		release=6.8.0-1014-$flavour
+		fake "linux-image-$release" "/boot/vmlinuz-$release"
+		[ $flavour != aws ] || no_headers "$flavour, not in the archive" "$release" "linux-headers-$release"
+		fake "linux-image-$flavour"
+		fake "linux-headers-$flavour"
+		no_headers "$flavour" "$release" "linux-headers-$release" "$flavour"
+	done
+	release=6.8.0-40-generic
+	fake "linux-image-unsigned-$release" "/boot/vmlinuz-$release"
+	for flavour in generic generic-hwe-22.04; do
+		fake "linux-image-$flavour"
+		fake "linux-headers-$flavour"
+		no_headers "$flavour" "$release" "linux-headers-$release" "$flavour"
+	done
+	no_fakes
 }
 
 # key_is STATE TEXT: what scripts/module says of the key where the variables are so
@@ -142,12 +190,7 @@ for suite in $suites; do
 	refuses "apt-get install linux-image-amd64 linux-headers-amd64" "without headers it says what helps" \
 		make_in "$version" install KERNELRELEASE=6.1.0-0-amd64
 	lines
-	pve
-	refuses "proxmox-headers-6.8.12-1-pve is not to be had" "on Proxmox it asks for Proxmox' headers" \
-		make_in "$version" install KERNELRELEASE=6.8.12-1-pve
-	lines
-	is "$(grep -c linux-image "$work/said")" 0 "and recommends no other kernel"
-	run dpkg -P proxmox-kernel-6.8.12-1-pve-signed >"$work/said" 2>&1
+	others_headers
 	refuses "the build for ${kernels[0]} failed" "it does not build: it says so" make_in 99.2 install "$k"
 	lines
 	same "after all of these nothing is left"

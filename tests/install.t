@@ -138,7 +138,14 @@ others() {
 	ok "make install RECOVER=1" make_in "$version" install "$k" RECOVER=1
 	is "$(grep -c "the kernel recovers ext4 before e2fsck" "$work/said") $(find "$root/usr" -path '*ext4-fc-recover*' -type f | wc -l)" "1 7" \
 		"it says so, and the hooks are there"
+	local p
+	for p in linux-image-{aws,unsigned-6.8.0-1014-aws,amd64-dbg} proxmox-{default-kernel,kernel-6.8,kernel-6.8.12-1-pve-signed} pve-kernel-5.15; do
+		fake "$p"
+	done
 	ok "make install again, without RECOVER" make_in "$version" install "$k"
+	is "$(sed -n 's/.*cannot install \(.*\): the next kernel will come without headers$/\1/p' "$work/said" | xargs)" \
+		"linux-headers-aws proxmox-default-headers proxmox-headers-6.8 pve-headers-5.15" "it wants headers for the kernels to come"
+	no_fakes
 	is "$(find "$root/usr" -path '*ext4-fc-recover*' -type f | wc -l)" 7 "they stay"
 	ok "make uninstall" make_in "$version" uninstall
 	same "nothing is left"

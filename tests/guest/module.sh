@@ -75,6 +75,14 @@ one_line "during a resize, unload" 1 "in use by a resize; when it is over: rmmod
 /test/fcr thaw /mnt >/dev/null
 wait
 umount /mnt
+
+# Whatever else rmmod says is not taken for a resize
+mkdir /tmp/fails
+printf '#!/bin/sh\necho "rmmod: ERROR: could not remove module %s: Function not implemented" >&2\nexit 1\n' $mod >/tmp/fails/rmmod
+chmod +x /tmp/fails/rmmod
+# shellcheck disable=SC2016 # for the shell inside
+one_line "rmmod fails, unload" 2 "stays loaded until the next boot: rmmod: Function not implemented" \
+	sh -c 'PATH=/tmp/fails:$PATH exec /test/module unload'
 silent "unload" unload
 is "$(loaded)" "" "it is not loaded any more"
 silent "unload again" unload

@@ -20,6 +20,13 @@ in_tree() { run sh -c 'cd "/opt/a tree" && exec "$@"' - "$@"; }
 # The line in README, with or without the command
 as_typed=$(sed -n 's/^ *sudo \(apt install \.\/.*\)/\1/p' "$top/README.md")
 install() { run apt-get -y --no-install-recommends --allow-downgrades install "$1"; }
+# has_documents PACKAGE NAME...: these, and where it was cloned from
+has_documents() {
+	local file
+	file=$(echo "$root/tmp/old/$1"_*.deb)
+	is "$(dpkg-deb --fsys-tarfile "$file" | tar -t | sed -nE "s,.*/doc/$1/(.*)\.md(\.gz)?$,\1,p" | LC_ALL=C sort | xargs)" "${*:2}" "$1 has documents"
+	is "$(dpkg-deb -f "$file" Homepage)" https://example.org/fix "$1: its homepage is where it was cloned from"
+}
 # As the kernels' own postinst does
 autoinstall() { for k in "${kernels[@]}"; do run dkms autoinstall -k "$k"; done; }
 both() {
@@ -47,9 +54,9 @@ for suite in $suites; do
 	deb=/tmp/old/ext4-fc-resize-fix-dkms_${version}_all.deb
 	newer=/tmp/new/ext4-fc-resize-fix-dkms_99.1_all.deb
 	command=/tmp/old/ext4-fc-resize-fix_${version}_amd64.deb
-	dpkg-deb --fsys-tarfile "$root$deb" | tar -t >"$work/list"
-	is "$(grep -cE '/ext4-fc-resize-fix-dkms/(README|limits|module|monitoring|recovery)\.md(\.gz)?$' "$work/list")" 5 "the documents are in it"
-	is "$(dpkg-deb -f "$root$deb" Homepage)" https://example.org/fix "its homepage is where it was cloned from"
+	has_documents ext4-fc-resize-fix-dkms README limits module monitoring recovery
+	has_documents ext4-fc-resize-fix README limits module monitoring recovery
+	has_documents ext4-fc-recover recovery
 	is "$(dpkg-deb --fsys-tarfile "$root$deb" | tar -tv | grep -c '^[d-]...------')" 0 "anyone can read what is in it"
 	# Headers alone are no kernel, to the command
 	for k in "${kernels[@]}"; do mkdir -p "$root/usr/lib/modules/$k/kernel"; done
@@ -66,6 +73,7 @@ for suite in $suites; do
 	both "installed" "2 0"
 	is "$(readlink "$root/usr/lib/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
 		../ext4-fc-resize-fix.service "it is loaded at boot"
+	ok "by our unit, as it is" cmp "$root/usr/lib/systemd/system/ext4-fc-resize-fix.service" "$top/packaging/ext4-fc-resize-fix.service"
 	ok "upgrade" install "$newer"
 	both "upgraded" "0 2"
 	is "$(ls -d "$root/usr/src/$name-"*)" "$root/usr/src/$name-99.1" "the old sources are gone"

@@ -221,6 +221,7 @@ for suite in $suites; do
 	is "$(installed "$version")" 2 "it is installed for both kernels"
 	is "$(readlink "$root/etc/systemd/system/sysinit.target.wants/ext4-fc-resize-fix.service")" \
 		/etc/systemd/system/ext4-fc-resize-fix.service "it is loaded at boot"
+	ok "by our unit, as it is" cmp "$root/etc/systemd/system/ext4-fc-resize-fix.service" "$top/packaging/ext4-fc-resize-fix.service"
 	files >"$work/first"
 	ok "make install again" make_in "$version" install "$k"
 	files >"$work/now"

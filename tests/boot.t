@@ -6,6 +6,7 @@
 # growpart, resizefs, a NoCloud seed), each with slow modules to be loaded by
 # modules-load.d. Both also with modules-load.d in place of our unit: nothing
 # is held there. And no ordering cycle, also where systemd-modules-load comes late.
+# Then the first of these by make install, and by the rpms, which rpm installs here, too.
 # tests/guest/boot.sh says what is looked at.
 #
 #   tests/boot.t [SUITE...]      bookworm and trixie
@@ -55,6 +56,23 @@ verified() {
 }
 finds_cycle() { ! verified "$@" && grep -q cycle "$work/verify"; }
 
+# The debs go, ours comes by another way
+without_debs() { in_root apt-get -y purge ext4-fc-resize-fix-dkms ext4-fc-resize-fix ext4-fc-recover; }
+in_src() { in_root make --no-print-directory -C /opt/src "$1" "KERNELRELEASE=$kernel"; }
+by_make() {
+	mkdir "$root/opt/src" &&
+		cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,packaging} "$root/opt/src" &&
+		in_src install
+}
+# As doc/module.md has it
+disabled() { in_root systemctl disable "$unit" && [ ! -L "$root/etc/systemd/system/sysinit.target.wants/$unit" ]; }
+by_rpm() {
+	in_src uninstall &&
+		in_root apt-get -y --no-install-recommends install rpm &&
+		"$top/scripts/package" rpm | grep -v recover | xargs cp -t "$root/root" &&
+		in_root sh -c 'rpm --dbpath /var/lib/rpm -i --nodeps /root/*.rpm'
+}
+
 # disk FSTAB-LINE...: of 4 GB, whose only partition of 3 GB has the root filesystem
 disk() {
 	printf '%s\n' "$@" >"$root/etc/fstab"
@@ -64,6 +82,9 @@ disk() {
 	mke2fs -q -F -t ext4 -O fast_commit -E lazy_itable_init=0,lazy_journal_init=0,offset=1048576 \
 		-d "$root" "$work/disk" 3G 2>"$work/said" || die "mke2fs: $(cat "$work/said")"
 }
+
+# growing: what fstab grows
+growing() { disk '/dev/vda1 / ext4 x-systemd.growfs 0 0' '/dev/vdb /srv ext4 x-systemd.growfs 0 0'; }
 
 # boot STEP DISK [WORDS]
 boot() {
@@ -101,11 +122,20 @@ for suite in $suites; do
 	ok "it finds the cycle that there is if ours comes after that" finds_cycle "$unit" default.target
 	rm -r "$root"/etc/systemd/system/{systemd-modules-load.service.d,"$unit.d"}
 
-	disk '/dev/vda1 / ext4 x-systemd.growfs 0 0' '/dev/vdb /srv ext4 x-systemd.growfs 0 0'
+	growing
 	boot growfs cloud-init=disabled
 	boot growfs-late "cloud-init=disabled systemd.mask=$unit"
 	disk '/dev/vda1 / ext4 defaults 0 0'
 	boot cloud
 	boot cloud-late "systemd.mask=$unit"
+
+	ok "apt-get purge" without_debs
+	ok "make install" by_make
+	growing
+	boot growfs-make cloud-init=disabled
+	ok "systemctl disable" disabled
+	ok "make uninstall, rpm -i" by_rpm
+	growing
+	boot growfs-rpm cloud-init=disabled
 done
 finish

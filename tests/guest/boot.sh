@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What tests/boot.t looks at, after a boot that has grown / and perhaps /srv; the
-# argument is the step: -late is one without our unit.
+# argument is the step: -late is one without our unit, -make and -rpm are those without
+# the debs.
 
 . /root/lib.sh
 
@@ -60,6 +61,10 @@ case $step in
 	is "$(resized_before)" "$filesystems" "status says of each filesystem that it was resized before"
 	;;
 *)
+	dir=/usr/lib
+	[ "$step" != growfs-make ] || dir=/etc
+	# /lib is a link to it
+	is "$(systemctl show -P FragmentPath $unit | sed 's,^/lib,/usr/lib,')" $dir/systemd/system/$unit "our unit is there"
 	protected "the module is loaded"
 	# resize2fs needs one call, or more
 	resizes=$(journalctl -b -k -o cat | grep -c 'EXT4-fs.*: resizing filesystem')

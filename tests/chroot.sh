@@ -14,12 +14,14 @@ name=ext4_fc_resize_fix
 version=$(dkms_version)
 
 packages=dkms,gcc,make,openssl,mokutil,rpm,linux-headers-amd64,${cli_libraries// /,}
+# Another one, or none, of the release's backports
+backport=linux-headers-cloud-amd64
 
 make_chroot() {
 	need mmdebstrap debian-archive-keyring
-	say "making a chroot of $2 with dkms and the headers of two kernels"
+	say "making a chroot of $2, once"
 	unshare -m mmdebstrap --quiet --mode=root --variant=apt --skip=cleanup/apt/lists \
-		--include="$packages,linux-headers-cloud-amd64/$2-backports" \
+		--include="$packages${backport:+,$backport/$2-backports}" \
 		--aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' \
 		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$2" "$3" \
@@ -29,17 +31,22 @@ make_chroot() {
 		die "mmdebstrap failed: $(tail -n 1 "$1")"
 }
 
-# chroot_of SUITE: a fresh copy in $root, its kernels in $kernels
-chroot_of() {
+# root_of SUITE: a fresh copy in $root
+root_of() {
 	local base
 
-	suite=$1 prefix="$1: "
 	need mount
-	base=$cache/chroot-$suite-$(declare -f make_chroot | cat - <(echo "$packages") | cksum | cut -d' ' -f1)
-	prepare "$base" make_chroot "$cache/chroot-$suite.log" "$suite"
+	base=$cache/chroot-$1-$(declare -f make_chroot | cat - <(echo "$packages" "$backport") | cksum | cut -d' ' -f1)
+	prepare "$base" make_chroot "$cache/chroot-$1.log" "$1"
 	root=$work/root
 	rm -rf --one-file-system "$root"
 	cp -a --reflink=auto "$base" "$root"
+}
+
+# chroot_of SUITE: such a copy, its kernels in $kernels
+chroot_of() {
+	suite=$1 prefix="$1: "
+	root_of "$1"
 	mkdir -p "$root"/{etc,usr/lib}/systemd/system # systemd's, which is not here
 	mapfile -t kernels < <(cd "$root/usr/lib/modules" && for k in *; do [ ! -L "$k/build" ] || echo "$k"; done)
 	is ${#kernels[@]} 2 "two kernels are installed: ${kernels[*]}"

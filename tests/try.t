@@ -9,51 +9,34 @@
 #                    What cannot be tried says in one line why and what helps: missing
 #                    programs by the names of five package managers, missing headers, an
 #                    image that only root can read
-#   try.t packages   a kernel of ours (tests/noftrace.config, unfixed) in .deb, .rpm and
-#                    .pkg.tar.zst, each with the files where such a package has them
+#   try.t packages   a kernel of ours (unfixed, ext4 a module) in the .deb, .rpm and
+#                    .pkg.tar.zst that the kernel's own targets make of it, and in rpms
+#                    that are split as Fedora's are
+#   try.t trees      the tree where it was built; and trees beside their source (O=) of a
+#                    kernel without kprobes, for which the module does not load, and of
+#                    one without ext4, which does not need it
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=chroot.sh
+. "$top/tests/chroot.sh"
 
-tools=gcc,make,qemu-system-x86,cpio,e2fsprogs,kmod,mount,libc6-dev,xz-utils,zstd,gzip,libarchive-tools
-tools+=,pkg-config,libkmod-dev,libmount-dev,libsmartcols-dev,libext2fs-dev,libjson-c-dev
+tools=gcc,make,qemu-system-x86,cpio,e2fsprogs,kmod,mount,libc6-dev,xz-utils,zstd,gzip,libarchive-tools,${cli_libraries// /,}
 
-# make_system PACKAGES DIR
-make_system() {
-	need mmdebstrap debian-archive-keyring
-	say "making a Debian 13, once"
-	unshare -m mmdebstrap --quiet --mode=root --variant=apt --include="$1" \
-		--aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
-		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-		--keyring=/usr/share/keyrings/debian-archive-keyring.gpg trixie "$2" \
-		"deb http://deb.debian.org/debian trixie main" \
-		"deb http://deb.debian.org/debian-security trixie-security main" >"$cache/try-t.log" 2>&1 ||
-		die "mmdebstrap failed: $(tail -n 1 "$cache/try-t.log")"
+# machine [PACKAGES]: a Debian with the tools and these, without dpkg, in $root
+machine() {
+	packages=$tools${1:+,$1} backport=
+	root_of trixie
+	rm -rf "$root"/usr/bin/{dpkg*,apt*,perl*} "$root"/var/lib/{dpkg,apt}
+	mkdir -p "$root/opt/try"
+	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,tests} "$root/opt/try"
+	as=(in_root)
 }
 
-# in_root ROOT COMMAND...
-in_root() {
-	# shellcheck disable=SC2016 # for the shell inside
-	unshare -m sh -c 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"' "$1" \
-		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "${@:2}"
-}
-
-# system NAME: sets base
-system() {
-	local packages=$1
-
-	base=$cache/try/root-$(cksum <<<"$packages" | cut -d' ' -f1)
-	prepare "$base" make_system "$packages"
-}
-
-# without_dpkg DIR: a copy of $base
-without_dpkg() {
-	cp -a --reflink=auto "$base" "$1"
-	rm -rf "$1"/usr/bin/{dpkg*,apt*,perl*} "$1"/var/lib/{dpkg,apt}
-	mkdir -p "$1/opt/try"
-	cp -r "$top"/{Kbuild,Makefile,dkms.conf,src,scripts,tests} "$1/opt/try"
-}
+# in_root COMMAND...
+# shellcheck disable=SC2016 # for the shell inside
+in_root() { run_as -m 'mount --rbind /dev "$0/dev"' "$@"; }
 
 # tries NAME EXIT REGEX ARG...: scripts/try exits so, and its verdict, or else its last
 # line, matches
@@ -75,12 +58,10 @@ safe='hangs at resize [0-9]+ without the module, ([0-9]+) of \1 resizes with it;
 # --- stock -----------------------------------------------------------------------
 
 stock() {
-	local root=$work/root release regex modules file
+	local release regex modules file
 
 	need xz-utils zstd
-	system "$tools,linux-image-amd64,linux-headers-amd64"
-	without_dpkg "$root"
-	as=(in_root "$root")
+	machine linux-image-amd64,linux-headers-amd64
 	release=$(ls "$root/usr/lib/modules")
 	regex=${release//+/\\+}
 
@@ -123,9 +104,9 @@ stock() {
 	mv "$root/tmp/qemu-system-x86_64" "$root/usr/libexec/qemu-kvm"
 
 	for file in "$root"/boot/vmlinuz-* "$root"/usr/lib/modules/*/vmlinuz; do [ ! -e "$file" ] || chmod 600 "$file"; done
-	as=(in_root "$root" env HOME=/tmp setpriv --reuid=65534 --regid=65534 --clear-groups)
+	as=(in_root env HOME=/tmp setpriv --reuid=65534 --regid=65534 --clear-groups)
 	tries "an image that only root can read" 2 "$regex: only root can read .*/vmlinuz.*: sudo make try" "$release"
-	as=(in_root "$root")
+	as=(in_root)
 	mv "$root/usr/lib/modules/$release/build" "$work/build"
 	mv "$root/usr/src/linux-headers-$release" "$work/headers"
 	tries "no headers" 2 "$regex: its headers are not here" "$release"
@@ -152,31 +133,13 @@ stock() {
 
 # --- packages ----------------------------------------------------------------------
 
-# lay_out ROOT: the files of an rpm, or of Arch's, which the kernel's own targets put there
-lay_out() {
-	local to=$1/lib/modules/$release
+# split ROOT: of the kernel's rpms others, as Fedora has them: core with the image, modules,
+# devel
+split() {
+	local file
 
-	mkdir -p "$to"
-	cp "$kernel/vmlinuz" "$kernel/modules/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$to"
-	mkdir "$to/kernel"
-}
-
-make_deb() {
-	mkdir -p "$1"/{image,headers}/DEBIAN "$1/image/boot" "$1/headers/usr/src" "$1/headers/lib/modules/$release"
-	lay_out "$1/image"
-	mv "$1/image/lib/modules/$release/vmlinuz" "$1/image/boot/vmlinuz-$release"
-	cp -a "$kernel/build/." "$1/headers/usr/src/linux-headers-$release"
-	ln -s "/usr/src/linux-headers-$release" "$1/headers/lib/modules/$release/build"
-	for part in image headers; do
-		printf '%s: %s\n' Package "linux-$part-$release" Version 1 Architecture amd64 Maintainer 'nobody <nobody@example.org>' \
-			Description "$part" >"$1/$part/DEBIAN/control"
-		dpkg-deb -b "$1/$part" "$packages/linux-$part.deb"
-	done
-}
-
-# Fedora's: core with the image, modules, devel
-make_rpm() {
-	mkdir -p "$1"
+	mkdir -p "$1/files"
+	for file in "$packages"/*.rpm; do rpm2cpio "$file" | (cd "$1/files" && cpio -idm --quiet); done
 	cat >"$1/kernel.spec" <<-END
 		Name: kernel
 		Version: 1
@@ -197,9 +160,12 @@ make_rpm() {
 		Summary: devel
 		%description devel
 		%install
-		cp -a $1/files/. %{buildroot}
+		cp -a $1/files/lib $1/files/usr %{buildroot}
+		rm -r %{buildroot}/usr/include
 		%files core
 		/lib/modules/$release/vmlinuz
+		/lib/modules/$release/config
+		/lib/modules/$release/System.map
 		/lib/modules/$release/modules.*
 		%files modules
 		/lib/modules/$release/kernel
@@ -207,55 +173,64 @@ make_rpm() {
 		/usr/src/kernels/$release
 		/lib/modules/$release/build
 	END
-	lay_out "$1/files"
-	mkdir -p "$1/files/usr/src/kernels"
-	cp -a "$kernel/build/." "$1/files/usr/src/kernels/$release"
-	ln -s "/usr/src/kernels/$release" "$1/files/lib/modules/$release/build"
 	rpmbuild -bb --define "_topdir $1/rpm" --define '_binary_payload w1.zstdio' "$1/kernel.spec"
-	mv "$1"/rpm/RPMS/*/*.rpm "$packages"
-}
-
-make_arch() {
-	lay_out "$1/linux"
-	mkdir -p "$1/linux/usr" "$1/headers/usr/lib/modules/$release"
-	mv "$1/linux/lib" "$1/linux/usr"
-	cp -a "$kernel/build/." "$1/headers/usr/lib/modules/$release/build"
-	for part in linux headers; do
-		echo "pkgname = $part" >"$1/$part/.PKGINFO"
-		tar -C "$1/$part" --zstd -cf "$packages/$part.pkg.tar.zst" .PKGINFO usr
-	done
+	mkdir "$packages/split"
+	mv "$1"/rpm/RPMS/*/*.rpm "$packages/split"
 }
 
 packages() {
-	local root=$work/root kernel release regex packages part
+	local own release regex packages
 
-	need rpm zstd dpkg
-	kernel=$("$top/scripts/kernel" dir noftrace)
-	release=$("$top/scripts/kernel" release noftrace)
-	regex=$release
-	system "$tools"
-	without_dpkg "$root"
-	as=(in_root "$root")
+	need rpm rpm2cpio cpio
+	own=$("$top/scripts/kernel" own newest)
+	machine
 	packages=$root/packages
 	mkdir "$packages"
-	for kind in deb rpm arch; do
-		make_"$kind" "$work/$kind" >"$work/err" 2>&1 || die "cannot make the packages: $(tail -n 1 "$work/err")"
-		rm -r "${work:?}/$kind"
-	done
+	cp "$own"/*.{deb,rpm,pkg.tar.zst} "$packages"
+	release=$(cd "$packages" && ls linux-image-*.deb)
+	release=${release#linux-image-}
+	release=${release%%_*}
+	regex=$release
+	split "$work/split" >"$work/err" 2>&1 || die "cannot split the rpms: $(tail -n 1 "$work/err")"
+	rm -r "$work/split"
+	cd "$root"
 
-	tries "the headers alone" 2 'there is no kernel in these packages' /packages/linux-headers.deb
-	tries "without the headers" 2 'none of the packages has its headers' /packages/linux-image.deb
-	head -c 1000 "$packages/linux.pkg.tar.zst" >"$packages/cut.pkg.tar.zst"
-	tries "a file that is cut off" 2 'cannot unpack /packages/cut.pkg.tar.zst' /packages/cut.pkg.tar.zst
-	tries "no such file" 2 'cannot read /packages/none.rpm' /packages/none.rpm
-	tries ".deb" 0 "^$regex: unfixed, $safe" /packages/linux-{image,headers}.deb
-	mapfile -t part < <(cd "$packages" && ls -- *.rpm)
-	tries "${part[*]}" 0 "^$regex: unfixed, $safe" "${part[@]/#//packages/}"
-	tries ".pkg.tar.zst" 0 "^$regex: unfixed, $safe" /packages/{linux,headers}.pkg.tar.zst
+	tries "the headers alone" 2 'there is no kernel in these packages' packages/linux-headers-*.deb
+	tries "without the headers" 2 'none of the packages has its headers' packages/linux-image-*.deb
+	tries "without the modules" 2 'it has no ext4\.ko: not all of its modules are here' packages/split/kernel-{core,devel}-*.rpm
+	head -c 1000 packages/linux-image-*.deb >packages/cut.pkg.tar.zst
+	tries "a file that is cut off" 2 'cannot unpack packages/cut.pkg.tar.zst' packages/cut.pkg.tar.zst
+	tries "no such file" 2 'cannot read packages/none.rpm' packages/none.rpm
+	rm packages/cut.pkg.tar.zst
+	tries "bindeb-pkg's" 0 "^$regex: unfixed, $safe" packages/*.deb
+	tries "binrpm-pkg's" 0 "^$regex: unfixed, $safe" packages/*.rpm
+	tries "pacman-pkg's" 0 "^$regex: unfixed, $safe" packages/*.pkg.tar.zst
+	tries "Fedora's" 0 "^$regex: unfixed, $safe" packages/split/*.rpm
+}
+
+# --- trees --------------------------------------------------------------------------
+
+trees() {
+	local own path
+
+	need zstd
+	own=$("$top/scripts/kernel" own newest)
+	machine
+	mkdir "$root/trees"
+	tar -C "$root/trees" -I zstd -xf "$own/trees.tar.zst"
+	# Back where they were: a tree of O= has absolute paths
+	path=$(dirname "$(readlink "$root/trees/nokprobes/source")")
+	mkdir -p "$root${path%/*}"
+	mv "$root/trees" "$root$path"
+
+	tries "a source alone" 2 "no kernel was built there: make -C $path/source\$" "$path/source"
+	tries "O=, no kprobes" 1 '^[0-9.]+-nokprobes: the module does not load: this kernel is built without kprobes \(CONFIG_KPROBES\)$' "$path/nokprobes"
+	tries "O=, no ext4" 0 '^[0-9.]+-noext4: not needed: this kernel has no ext4 \(CONFIG_EXT4_FS\), there is nothing to protect$' "$path/noext4"
+	tries "a tree that is its source's" 0 "^[0-9.]+-packaged: unfixed, $safe" "$path/packaged"
 }
 
 case ${1-} in
-stock|packages) "$1" ;;
+stock | packages | trees) "$1" ;;
 *) sed -n '/^#   /s/^#  //p' "$0" >&2; exit 2 ;;
 esac
 finish

@@ -6,8 +6,9 @@
 # remove; each module is for the kernel that it was asked for, and nothing is
 # left behind. A kernel for which there is nothing to do does not break
 # autoinstall, which its package's postinst runs. Then as other distributions have
-# it: DKMS' tree elsewhere, modules compressed by zstd, on Fedora its own place for
-# them; the command's status finds what was built.
+# it: DKMS' tree elsewhere, modules compressed by zstd, at other places, such as that of
+# ADDON_MODULES_DIR, and weak-modules, which is not to link the module into other kernels;
+# the command's status finds what was built.
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -84,15 +85,26 @@ for suite in $suites; do
 	echo dkms_tree=/srv/dkms >>"$root/etc/dkms/framework.conf"
 	cp -r "$top"/{src,scripts,dkms.conf} "$root/opt/cli"
 	ok "make cli" run make -s -C /opt/cli/src/cli
-	for like in debian:updates/dkms fedora:extra; do
+	# What links modules into other kernels, by the names that dkms knows: it is not to be called
+	mkdir -p "$root/usr/lib/module-init-tools" "$root/etc/sysconfig"
+	for weak in usr/sbin/weak-modules usr/lib/module-init-tools/weak-modules2; do
+		printf '#!/bin/sh\ncat >>/tmp/weak\n' >"$root/$weak"
+		chmod +x "$root/$weak"
+	done
+	for like in debian:updates/dkms fedora:extra rhel:extra opensuse:updates alpine:updates/dkms alpine:addon; do
+		place=${like#*:}
 		rm "$root/etc/os-release"
 		echo "ID=${like%:*}" >"$root/etc/os-release"
+		# It has no variable for the place in its own configuration, but reads this one
+		[ "$place" != addon ] || echo "ADDON_MODULES_DIR=$place" >"$root/etc/sysconfig/module-init-tools"
 		ok "like ${like%:*}: dkms install" run dkms install "$name/$version" -k "${kernels[0]}"
-		is "$(cd "$root/usr/lib/modules/${kernels[0]}" && find . -name "$name.ko*")" "./${like#*:}/$name.ko.zst" "its module is compressed, and where that distribution has it"
+		is "$(cd "$root/usr/lib/modules/${kernels[0]}" && find . -name "$name.ko*")" "./$place/$name.ko.zst" "its module is compressed, and in $place"
 		is "$(run /opt/cli/scripts/module dkms dkms_tree)$(ls -d "$root/srv/dkms/$name")" "/srv/dkms$root/srv/dkms/$name" "DKMS' tree is where its configuration says"
 		is "$(run /opt/cli/src/cli/ext4-fc-resize-fix status | awk -v k="${kernels[0]}" '$1 == k { print $2 }')" built "status finds it"
 		ok "dkms remove" run dkms remove "$name/$version" --all
+		is "$(cat "$root/tmp/weak" 2>&1)" "cat: $root/tmp/weak: No such file or directory" "no other kernel gets it by weak-modules"
 	done
+	rm -r "$root/usr/sbin/weak-modules" "$root/usr/lib/module-init-tools" "$root/etc/sysconfig"
 	rm "$root/usr/lib/modules/${kernels[0]}/kernel/other.ko.zst"
 	rmdir --ignore-fail-on-non-empty "$root/usr/lib/modules/${kernels[0]}/kernel"
 	rm -r "$root/srv/dkms" "$root/opt/cli" "$root/usr/bin/zstd" "$root/etc/os-release"

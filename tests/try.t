@@ -15,6 +15,7 @@
 #   try.t trees      the tree where it was built; and trees beside their source (O=) of a
 #                    kernel without kprobes, for which the module does not load, and of
 #                    one without ext4, which does not need it
+#   try.t kernels    each stock kernel of tests/kernels, as Debian's packages
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -229,8 +230,24 @@ trees() {
 	tries "a tree that is its source's" 0 "^[0-9.]+-packaged: unfixed, $safe" "$path/packaged"
 }
 
+# --- kernels ------------------------------------------------------------------------
+
+each_stock() {
+	local id ids
+
+	ids=$(kernels | awk '$3 == "stock" && $2 !~ /arm64/ { print $1 }')
+	machine
+	cd "$root"
+	for id in $ids; do
+		"$top/scripts/kernel" debs "$id" "$root/$id" 2>"$work/err" || die "$(tail -n 1 "$work/err")"
+		tries "$id" 0 "^[^ ]*: (unfixed|has upstream's fix), ${safe//\\1/\\2}" "$id"/*.deb
+		rm -r "${root:?}/$id"
+	done
+}
+
 case ${1-} in
 stock | packages | trees) "$1" ;;
+kernels) each_stock ;;
 *) sed -n '/^#   /s/^#  //p' "$0" >&2; exit 2 ;;
 esac
 finish

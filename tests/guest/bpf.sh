@@ -110,7 +110,7 @@ if [ "${1-}" = refused ]; then
 	load "then"
 	protected "then" 100
 	for type in fexit fentry; do
-		attach $type "$hooked"
+		attach $type "$(hooked)"
 		is "$(cat /tmp/bpf)" "$type:ext4_resize_begin EBUSY" "$type later: EBUSY"
 	done
 	protected "afterwards"
@@ -174,7 +174,7 @@ fi
 
 # --- whoever is there first ---
 
-attach fexit "$hooked"
+attach fexit "$(hooked)"
 without "fexit"
 load "fexit first"
 protected "fexit first" 100
@@ -183,7 +183,7 @@ protected "fexit first, and gone"
 unload "fexit first, and gone"
 
 load "fexit later"
-attach fexit "$hooked"
+attach fexit "$(hooked)"
 protected "fexit later"
 unload "fexit later"
 without "fexit later"
@@ -198,18 +198,18 @@ detach "fexit later"
 both='fentry fexit'
 case $(uname -r) in 6.1.*) both='fexit fentry' ;; esac
 
-attach fentry "$hooked"
+attach fentry "$(hooked)"
 load "fentry first"
 protected "fentry first"
 detach "fentry first"
 if ftrace_hooks; then
 	# This would have disarmed kprobes, and arms them now
 	echo 0 >$kprobes/enabled
-	attach "$both" "$hooked"
+	attach "$both" "$(hooked)"
 	protected "both later, with kprobes off"
 	echo 1 >$kprobes/enabled
 else
-	attach "$both" "$hooked"
+	attach "$both" "$(hooked)"
 fi
 protected "both later, with kprobes on"
 unload "both later"

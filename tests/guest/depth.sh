@@ -13,7 +13,7 @@
 
 tracing=/sys/kernel/tracing
 status=/sys/module/ext4_fc_resize_fix/status
-# What runs in place of $hooked
+# What runs in place of $(hooked)
 replacements='resize_begin mark_group_extend mark_group_add resize_end mark_ineligible hold_fc_commit'
 called='ext4_force_commit jbd2_complete_transaction'
 flat='irqs . irq . depth .'
@@ -43,20 +43,19 @@ resizes() {
 	is "$(/test/fcr resizefs /mnt $(($(size) + 4096)))" 0 "$1: resizefs"
 }
 
-# shellcheck disable=SC2086 # words
-is "$(number $replacements)" "$(number $hooked)" "each hook has its replacement here"
+is "$(echo "$replacements" | wc -w)" "$(hooked | wc -w)" "each hook has its replacement here"
 modprobe ext4
 mke2fs -q -t ext4 -b 4096 -O fast_commit /dev/vda 30000 || bail "mke2fs"
 mount /dev/vda /mnt || bail "mount"
-# shellcheck disable=SC2086 # words
-printf '%s\n' $hooked $called >$tracing/set_ftrace_filter
+# shellcheck disable=SC2046,SC2086 # words
+printf '%s\n' $(hooked) $called >$tracing/set_ftrace_filter
 
 # --- ext4 by itself, and the negative ---
 
 trace
 resizes "ext4 by itself"
 traced
-for function in $hooked; do
+for function in $(hooked); do
 	is "$(depths "$function" '[^ ]*')" "$flat" "ext4 by itself: $function"
 done
 

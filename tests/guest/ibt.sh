@@ -54,7 +54,7 @@ works "alone"
 if [ -e /sys/kernel/btf/vmlinux ]; then
 	# With sharing (see redirect_ftrace.c) a bpf trampoline calls indirectly where the
 	# hook sends it
-	attach "fentry fexit" "$hooked"
+	attach "fentry fexit" "$(hooked)"
 	works "bpf later"
 	ok "bpf later: rmmod" rmmod ext4_fc_resize_fix
 	ok "bpf first: modprobe" modprobe ext4_fc_resize_fix

@@ -95,13 +95,10 @@ detach() {
 	note "$1: $(tail -n +2 /tmp/bpf | xargs)"
 }
 
-# The functions that the module hooks, as in the table of src/module/main.c, the one that is
+# hooked: the functions that the module hooks, as in the table of src/module/main.c, the one that is
 # there with hold=1 only last. load.sh counts the hooks; depth.sh, ibt.sh, tracers.sh and
 # bpf.sh call each of them, and fail if one is not called
-hooked='ext4_resize_begin ext4_group_extend ext4_group_add ext4_resize_end ext4_fc_mark_ineligible ext4_fc_commit'
-
-# number WORD...: how many
-number() { echo $#; }
+hooked() { echo ext4_resize_begin ext4_group_extend ext4_group_add ext4_resize_end ext4_fc_mark_ineligible ext4_fc_commit; }
 
 # Whether a redirect is a hook of ftrace (src/module/redirect_ftrace.c), or a kprobe
 ftrace_hooks() { [ "$(uname -m)" = x86_64 ] && [ -e /sys/kernel/tracing/enabled_functions ]; }

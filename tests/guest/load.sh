@@ -19,8 +19,7 @@ status=/sys/module/$mod/status
 kprobes=/sys/kernel/debug/kprobes
 livepatch=/sys/kernel/livepatch/ext4_livepatch
 if ftrace_hooks; then ftrace=1; else ftrace=0; fi
-# shellcheck disable=SC2086 # words
-nr=$(number $hooked)
+nr=$(hooked | wc -w)
 
 # log: what the module has said since it was last asked, but for what any is said of
 log() {
@@ -149,7 +148,7 @@ load hold=0
 is "$(log | grep -c "is mark-only (hold=0 ")" 1 "one line in the log"
 state mark-only
 is "$(extend) $(holds)" "0 0" "extend, no hold"
-is "$(hooks)" $nr "one hook less"
+is "$(hooks)" "$nr" "one hook less"
 unload
 
 refused "hold=maybe" "Invalid argument" "invalid for parameter" modprobe $mod hold=maybe

@@ -39,7 +39,7 @@ works() {
 tracer() {
 	echo nop >$tracing/current_tracer
 	[ "$1" != nop ] || return
-	{ echo "$hooked" | tr ' ' '\n'; echo ':mod:'$mod; } >$tracing/set_ftrace_filter
+	{ hooked | tr ' ' '\n'; echo ':mod:'$mod; } >$tracing/set_ftrace_filter
 	echo "$1" >$tracing/current_tracer
 }
 traced() { grep -c "$1" $tracing/trace; }
@@ -56,7 +56,7 @@ for tracer in function function_graph; do
 	tracer nop
 done
 for type in p r; do
-	events $type "$hooked"
+	events $type "$(hooked)"
 	ok "$type events first: modprobe" modprobe $mod
 	works "$type events first"
 	is "$(awk '$2 == 0' $tracing/kprobe_profile)" "" "$type events first: each was hit"
@@ -73,7 +73,7 @@ for tracer in function function_graph; do
 	works "$tracer"
 	tracer nop
 done
-events "p r" "$hooked"
+events "p r" "$(hooked)"
 works "events"
 is "$(awk '$2 == 0' $tracing/kprobe_profile)" "" "events: each was hit"
 tracer function_graph
@@ -81,11 +81,10 @@ works "events and function_graph"
 tracer nop
 events
 
-# shellcheck disable=SC2086 # words
-program=$(printf 'kprobe:%s { @[probe] = count(); }\n' $hooked; printf 'kretprobe:%s { @[probe] = count(); }\n' $hooked)
+# shellcheck disable=SC2046 # words
+program=$(printf 'kprobe:%s { @[probe] = count(); }\n' $(hooked); printf 'kretprobe:%s { @[probe] = count(); }\n' $(hooked))
 probes() { grep -c . /sys/kernel/debug/kprobes/list; }
-# shellcheck disable=SC2086 # words
-before=$(probes) wanted=$(($(number $hooked) * 2))
+before=$(probes) wanted=$(($(hooked | wc -w) * 2))
 {
 	/test/bpftrace -e "$program" >/tmp/bpftrace 2>&1
 	touch /tmp/bpftrace.end
@@ -115,7 +114,7 @@ while [ $n -lt 60 ]; do
 	0) tracer function ;;
 	1) tracer function_graph ;;
 	2) tracer nop ;;
-	3) events "p r" "$hooked" ;;
+	3) events "p r" "$(hooked)" ;;
 	4) events ;;
 	5) echo 0 >$tracing/tracing_on; echo 1 >$tracing/tracing_on ;;
 	esac

@@ -15,7 +15,8 @@
 #   try.t trees      the tree where it was built; and trees beside their source (O=) of a
 #                    kernel without kprobes, for which the module does not load, and of
 #                    one without ext4, which does not need it
-#   try.t kernels    each stock kernel of tests/kernels, as Debian's packages
+#   try.t kernels [ID...]
+#                    each stock kernel of tests/kernels, as Debian's packages
 
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -226,20 +227,30 @@ trees() {
 
 	tries "a source alone" 2 "no kernel was built there: make -C $path/source\$" "$path/source"
 	tries "O=, no kprobes" 1 '^[0-9.]+-nokprobes: the module does not load: this kernel is built without kprobes \(CONFIG_KPROBES\)$' "$path/nokprobes"
-	tries "O=, no ext4" 0 '^[0-9.]+-noext4: not needed: this kernel has no ext4 \(CONFIG_EXT4_FS\), there is nothing to protect$' "$path/noext4"
+	rm -r "$root$path/nokprobes"
+	mv "$root$path/noext4" "$root$path/nokprobes"
+	tries "O=, no ext4" 0 '^[0-9.]+-noext4: not needed: this kernel has no ext4 \(CONFIG_EXT4_FS\), there is nothing to protect$' "$path/nokprobes"
 	tries "a tree that is its source's" 0 "^[0-9.]+-packaged: unfixed, $safe" "$path/packaged"
 }
 
 # --- kernels ------------------------------------------------------------------------
 
 each_stock() {
-	local id ids
+	local id lts
 
-	ids=$(kernels | awk '$3 == "stock" && $2 !~ /arm64/ { print $1 }')
-	machine
+	lts=$(kernel_id lts)
+	# shellcheck disable=SC2046 # words
+	[ $# != 0 ] || set -- $(kernels | awk '$3 == "stock" && $2 !~ /arm64/ { print $1 }')
+	machine pahole
 	cd "$root"
-	for id in $ids; do
+	for id; do
 		"$top/scripts/kernel" debs "$id" "$root/$id" 2>"$work/err" || die "$(tail -n 1 "$work/err")"
+		# BTF for modules, from 6.12 on
+		if [ "$id" = "$lts" ]; then
+			mv "$root/usr/bin/pahole" "$work"
+			tries "no pahole" 2 "this machine has no pahole: install the packages with pahole\$" "$id"/*.deb
+			mv "$work/pahole" "$root/usr/bin"
+		fi
 		tries "$id" 0 "^[^ ]*: (unfixed|has upstream's fix), ${safe//\\1/\\2}" "$id"/*.deb
 		rm -r "${root:?}/$id"
 	done
@@ -247,7 +258,7 @@ each_stock() {
 
 case ${1-} in
 stock | packages | trees) "$1" ;;
-kernels) each_stock ;;
+kernels) each_stock "${@:2}" ;;
 *) sed -n '/^#   /s/^#  //p' "$0" >&2; exit 2 ;;
 esac
 finish

@@ -10,10 +10,10 @@
 suites=${*:-$(debians | awk '$2 != "-" { print $1 }')}
 need mmdebstrap debian-archive-keyring mount e2fsprogs
 
-# in_root COMMAND...
+# in_root COMMAND...: / is a mount point there, as rpm's scriptlets want it
 in_root() {
 	# shellcheck disable=SC2016 # for the shell inside
-	unshare -m sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
+	unshare -m sh -c 'mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
 		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"
 }
 

@@ -10,8 +10,11 @@
 # ends in a shell or in emergency mode. Without it some are lost: the negative, of all
 # cuts together. tests/guest/cuts.sh is what runs in there.
 #
-#   tests/cuts.t [CUTS [SUITE...]]      20 cuts each of bookworm and trixie; with one
-#                                       cut possibly nothing is lost without it, either
+#   tests/cuts.t [--dracut] [CUTS [SUITE...]]
+#                                       20 cuts each of bookworm and trixie; with one
+#                                       cut possibly nothing is lost without it, either.
+#                                       --dracut: with an initramfs of dracut, in which systemd
+#                                       runs, in place of initramfs-tools'
 #
 # The machine that writes is stopped meanwhile, it runs no time while it is copied or
 # the others boot.
@@ -20,6 +23,8 @@ set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+initramfs='initramfs-tools'
+[ "${1-}" != --dracut ] || { initramfs=dracut; shift; }
 cuts=${1:-20}
 [ $# = 0 ] || shift
 machine=
@@ -28,7 +33,7 @@ trap '[ -z "$machine" ] || qmp quit || :; rm -rf --one-file-system "$work"' EXIT
 # shellcheck source=system.sh
 . "$top/tests/system.sh"
 
-packages=systemd-sysv,udev,kmod,initramfs-tools,zstd,e2fsprogs,dkms,gcc,make,openssl,libc6-dev
+packages=systemd-sysv,udev,kmod,$initramfs,zstd,e2fsprogs,dkms,gcc,make,openssl,libc6-dev
 packages+=,libkmod2,libmount1,libext2fs2,libjson-c5,linux-image-cloud-amd64,linux-headers-cloud-amd64
 
 # make_system SUITE ARCHIVE
@@ -38,6 +43,16 @@ make_system() {
 	make_root "$1" "$root" "$packages"
 	# There is no such device here, which the hook that brings e2fsck into the initramfs would ask
 	echo FSTYPE=ext4 >"$root/etc/initramfs-tools/conf.d/fstype"
+	if [ "$initramfs" = dracut ]; then
+		# For an emulated CPU: not compressed, and only what this machine has
+		cat >"$root/etc/dracut.conf.d/test.conf" <<-END
+			hostonly=no
+			compress=cat
+			filesystems+=" ext4 "
+			add_drivers+=" virtio_pci virtio_blk "
+			omit_dracutmodules+=" bluetooth btrfs crypt dm dmraid i18n iscsi kernel-network-modules lvm mdraid multipath network nfs plymouth "
+		END
+	fi
 	printf '/dev/vda / ext4 defaults 0 1\n/dev/vdb /srv ext4 defaults 0 2\n' >"$root/etc/fstab"
 	cat >"$root/etc/systemd/system/cuts-test.service" <<-END
 		[Unit]
@@ -97,10 +112,16 @@ booted() {
 		sed "s/^[^:]*:/#   $1: /" | tr -d '\r' || : # nothing
 }
 
+# shellcheck disable=SC2016 # for the shell inside
+case $initramfs in
+dracut) make_initramfs='dracut --force --quiet /boot/initrd.img-$(ls /usr/lib/modules) $(ls /usr/lib/modules)' ;;
+*) make_initramfs='update-initramfs -u' ;;
+esac
+
 need python3
 for suite in $suites; do
-	system_of "$suite" cuts-
-	unpack_system 'update-initramfs -u'
+	system_of "$suite" "cuts-$initramfs-"
+	unpack_system "$make_initramfs"
 	cp "$top/tests/guest/cuts.sh" "$root/root/run"
 	# Of no use any more, and to be copied for each cut
 	rm -rf "$root"/root/*.deb "$root"/usr/{lib/gcc,include,src/linux-*} "$root"/var/{cache/apt,lib/apt/lists}

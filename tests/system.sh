@@ -27,6 +27,7 @@ make_root() {
 		"deb http://deb.debian.org/debian $1 main" \
 		"deb http://deb.debian.org/debian $1-backports main" \
 		"deb http://deb.debian.org/debian-security $1-security main" >&2
+	mkdir -p "$2/etc/initramfs-tools/conf.d" # not there where dracut is
 	printf 'MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=1\n' >"$2/etc/initramfs-tools/conf.d/small"
 	printf 'virtio_pci\nvirtio_blk\next4\n' >>"$2/etc/initramfs-tools/modules"
 	rm -f "$2"/etc/systemd/system/timers.target.wants/* # no apt-daily beside us

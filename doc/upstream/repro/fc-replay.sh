@@ -46,6 +46,13 @@ many() {
 	[ "$(($(blocks) - before))" -ge 3 ] || trouble "a fast commit of $(($(blocks) - before)) blocks"
 }
 
+# fast_commit FILE: its fsync is one
+fast_commit() {
+	before=$(blocks)
+	sync "$1" || trouble fsync
+	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+}
+
 power_failure() {
 	fc-race "$mnt" shutdown || trouble shutdown
 	umount "$mnt"
@@ -129,9 +136,7 @@ grow)
 again)
 	mkdir "$mnt/dir" || trouble mkdir
 	echo end >"$mnt/dir/new"
-	before=$(blocks)
-	sync "$mnt/dir/new" || trouble fsync
-	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+	fast_commit "$mnt/dir/new"
 	power_failure
 	length=$(field 'Total journal blocks')
 	journal=$(debugfs -R "bmap <8> 0" "$dev" 2>/dev/null)
@@ -161,18 +166,14 @@ split)
 	done
 	sync -f "$mnt"
 	[ "$(stat -f -c %f "$mnt")" = 0 ] || trouble "it is not full"
-	before=$(blocks)
 	echo x | dd of="$mnt/split" bs=4096 seek=33 conv=notrunc 2>/dev/null
-	sync "$mnt/split" || trouble fsync
-	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+	fast_commit "$mnt/split"
 	power_failure
 	;;
 stale)
-	before=$(blocks)
 	# Those with inodes in a block that the full commit does not have
 	files "$mnt/new" 20 1
-	sync "$mnt/new20" || trouble fsync
-	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+	fast_commit "$mnt/new20"
 	power_failure
 	;;
 *)

@@ -29,6 +29,16 @@ uint32_t next_random(uint32_t *state)
 	return *state;
 }
 
+/* A number of the filesystem */
+uint32_t le(const uint8_t *p, int bytes)
+{
+	uint32_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
 static uint64_t sum(const struct record *r)
 {
 	const uint64_t *p = (const uint64_t *)r;

@@ -96,6 +96,7 @@ char *name_make(char *buf, const char *dir, enum name what, int writer,
 		int file);
 char *target_make(char *buf, int writer, int file);
 uint32_t next_random(uint32_t *state);
+uint32_t le(const uint8_t *p, int bytes);
 
 int record_main(int argc, char **argv);
 int scan_main(int argc, char **argv);

@@ -23,19 +23,9 @@ static const uint8_t *fs;
 static uint64_t fs_size;
 static uint32_t block_size;
 
-static uint32_t le16(const uint8_t *p)
-{
-	return p[0] | p[1] << 8;
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-	return le16(p) | le16(p + 2) << 16;
-}
-
 static uint32_t be32(const uint8_t *p)
 {
-	return htobe32(le32(p));
+	return htobe32(le(p, 4));
 }
 
 static const uint8_t *block(uint64_t nr)
@@ -49,39 +39,42 @@ static const uint8_t *block(uint64_t nr)
 static const uint8_t *journal(const uint8_t *header, uint32_t nr)
 {
 	const uint8_t *e, *found = NULL;
-	int i, depth = le16(header + 6);
+	int i, depth = le(header + 6, 2);
 
-	for (i = 0; i < (int)le16(header + 2); i++) {
+	for (i = 0; i < (int)le(header + 2, 2); i++) {
 		e = header + 12 + 12 * i;
-		if (le32(e) <= nr)
+		if (le(e, 4) <= nr)
 			found = e;
 	}
 	if (!found || depth > 4)
 		return block(UINT64_MAX);
 	if (depth)
-		return journal(block(le32(found + 4)), nr);
-	return block(le32(found + 8) + (uint64_t)nr - le32(found));
+		return journal(block(le(found + 4, 4)), nr);
+	return block(le(found + 8, 4) + (uint64_t)nr - le(found, 4));
 }
 
 static void print_tag(FILE *out, int tag, const uint8_t *v, int len)
 {
 	fprintf(out, "%s", tags[tag]);
 	if (tag == ADD)
-		fprintf(out, " inode %u, %u + %u at %u%s", le32(v), le32(v + 4),
-			le16(v + 8) > 32768 ? le16(v + 8) - 32768 : le16(v + 8),
-			le32(v + 12), le16(v + 8) > 32768 ? ", unwritten" : "");
+		fprintf(out, " inode %u, %u + %u at %u%s", le(v, 4),
+			le(v + 4, 4),
+			le(v + 8, 2) > 32768 ? le(v + 8, 2) - 32768 :
+					       le(v + 8, 2),
+			le(v + 12, 4),
+			le(v + 8, 2) > 32768 ? ", unwritten" : "");
 	else if (tag == DEL)
-		fprintf(out, " inode %u, %u + %u", le32(v), le32(v + 4),
-			le32(v + 8));
+		fprintf(out, " inode %u, %u + %u", le(v, 4), le(v + 4, 4),
+			le(v + 8, 4));
 	else if (tag == INODE)
-		fprintf(out, " %u, mode %o, size %u, links %u%s", le32(v),
-			le16(v + 4), le32(v + 8), le16(v + 30),
-			le16(v + 30) ? "" : " *** without links");
+		fprintf(out, " %u, mode %o, size %u, links %u%s", le(v, 4),
+			le(v + 4, 2), le(v + 8, 4), le(v + 30, 2),
+			le(v + 30, 2) ? "" : " *** without links");
 	else if (tag == TAIL || tag == HEAD)
-		fprintf(out, " tid %u", le32(tag == TAIL ? v : v + 4));
+		fprintf(out, " tid %u", le(tag == TAIL ? v : v + 4, 4));
 	else if (tag != PAD)
-		fprintf(out, " %.*s in %u, inode %u", len - 8, v + 8, le32(v),
-			le32(v + 4));
+		fprintf(out, " %.*s in %u, inode %u", len - 8, v + 8, le(v, 4),
+			le(v + 4, 4));
 	putc('\n', out);
 }
 
@@ -97,9 +90,10 @@ int fc_dump(const uint8_t *image, uint64_t size, FILE *out)
 
 	fs = image;
 	fs_size = size;
-	block_size = 1024 << (le32(sb + 24) & 3);
+	block_size = 1024 << (le(sb + 24, 4) & 3);
 	/* Inode 8, in the inode table of group 0 */
-	inode = block(le32(block(le32(sb + 20) + 1) + 8)) + 7 * le16(sb + 88);
+	inode = block(le(block(le(sb + 20, 4) + 1) + 8, 4)) +
+		7 * le(sb + 88, 2);
 	super = journal(inode + 40, 0);
 	last = be32(super + 16);
 	first = last - (be32(super + 0x54) ? be32(super + 0x54) : 256) + 1;
@@ -121,18 +115,18 @@ int fc_dump(const uint8_t *image, uint64_t size, FILE *out)
 	for (n = first; n < last; n++) {
 		b = journal(inode + 40, n);
 		for (at = 0; at + 4 <= block_size; at += 4 + len) {
-			tag = le16(b + at);
-			len = le16(b + at + 2);
+			tag = le(b + at, 2);
+			len = le(b + at + 2, 2);
 			if (tag < ADD || tag >= NR_TAGS ||
 			    len < shortest[tag] || at + 4 + len > block_size)
 				return without;
-			if ((tag == HEAD && le32(b + at + 8) != tid) ||
-			    (tag == TAIL && le32(b + at + 4) != tid) ||
+			if ((tag == HEAD && le(b + at + 8, 4) != tid) ||
+			    (tag == TAIL && le(b + at + 4, 4) != tid) ||
 			    (tag != HEAD && n == first && !at))
 				return without;
 			if (out)
 				print_tag(out, tag, b + at + 4, len);
-			seen += tag == INODE && !le16(b + at + 34);
+			seen += tag == INODE && !le(b + at + 34, 2);
 			if (tag == TAIL) {
 				without = seen;
 				break;

@@ -436,15 +436,6 @@ struct super {
 	uint32_t block_size, first, per_group, reserved_gdt, desc_size, sparse;
 };
 
-static uint32_t le(const uint8_t *p, int bytes)
-{
-	uint32_t v = 0;
-
-	while (bytes--)
-		v = v << 8 | p[bytes];
-	return v;
-}
-
 /* As it is on the disk, which is what counts after a resize's flush */
 static struct super super(void)
 {

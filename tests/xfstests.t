@@ -6,8 +6,10 @@
 # without the module and with it. Of those of doc/upstream, if they are there, ext4/901 to 903
 # fail without it and pass with it.
 #
-#   XFSTESTS=FOLDER tests/xfstests.t KERNEL
+#   XFSTESTS=FOLDER tests/xfstests.t KERNEL [PATCHED]
 #
+# PATCHED is the same kernel with the patches of doc/upstream. Then nothing is run with the module:
+# no test fails only with the patches, and all of doc/upstream fail without and pass with them.
 # FOLDER is an installed xfstests (what its "make install" made, such as
 # /var/lib/xfstests), built on Debian 13 or older. In the environment, too:
 #   TESTS     only these (generic/034 ...); or "all": all of ext4 and generic in the groups
@@ -29,14 +31,18 @@ generic/073 generic/090 generic/101 generic/104 generic/106 generic/107 generic/
 generic/335 generic/336 generic/341 generic/342 generic/343 generic/376 generic/388 generic/475
 generic/479 generic/480 generic/481 generic/483 generic/498 generic/502 generic/509 generic/510 generic/512
 generic/520 generic/526 generic/527 generic/534 generic/535 generic/547 generic/552 generic/557'
-cured='ext4/901 ext4/902 ext4/903' # on every kernel; 904 to 906 are not
+ours='ext4/901 ext4/902 ext4/903' # what the module cures
 each=900 own_each=300              # seconds, then it hangs
 
 [ -x "${XFSTESTS:-none}/ltp/fsstress" ] ||
 	die "XFSTESTS=FOLDER is to be an installed xfstests (there is ${XFSTESTS:-none}); get and make it by the README of https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git"
-[ $# = 1 ] || die "which kernel of tests/kernels?"
-id=$(kernel_id "$1")
-lock "xfstests@$id" # the same test from another checkout has the same log
+[ $# = 1 ] || [ $# = 2 ] || die "which kernel of tests/kernels?"
+id=$(kernel_id "$1") patched='' what='the module'
+if [ $# = 2 ]; then
+	patched=$(kernel_id "$2") what='the patches'
+	ours+=' ext4/904 ext4/905 ext4/906'
+fi
+lock "xfstests@${patched:-$id}" # the same test from another checkout has the same log
 
 # shellcheck source=system.sh
 . "$top/tests/system.sh"
@@ -65,14 +71,18 @@ make_system() {
 
 # guest with|without SECONDS TEST...: what it says
 guest() {
-	local options=()
+	local kernel=$id module=no options=()
 
-	[ "$1" = without ] || options=(--module "$module")
+	case $1,$patched in
+	with,) module=yes options=(--module "$ko") ;;
+	with,*) kernel=$patched ;;
+	esac
 	# Where the CPUs take turns fsyncs hardly overlap. Warnings are in the result of the test
 	# that they come in
-	PARALLEL=1 "$top/scripts/vm" --name "xfstests@$id-$1" --mem 2G --timeout 86400 --expect-console . "${options[@]}" \
+	PARALLEL=1 "$top/scripts/vm" --name "xfstests@${patched:-$id}-$1" --mem 2G --timeout 86400 --expect-console . "${options[@]}" \
+		--add "$("$top/scripts/kernel" dir "$kernel")/build/.config:/test/config" \
 		--disk "$system,snapshot=on" --disk "$work/xfstests,snapshot=on" --disk 4G --disk 10G --disk 2G \
-		"$id" "$top/tests/guest/xfstests.sh" "$1" "$each" "${@:2}"
+		"$kernel" "$top/tests/guest/xfstests.sh" $module "$each" "${@:2}"
 }
 
 # run with|without SECONDS TEST...: in one VM after another, until all have run or it is late;
@@ -99,32 +109,31 @@ of() { awk -v test="$2" '$1 == test { print $2 }' "$work/$1"; }
 system_of trixie xfstests-
 prefix=
 prepared=$("$top/scripts/test" --prepare "$id")
-module=${prepared%% *}
+ko=${prepared%% *}
 size=$(du -sm "$XFSTESTS" | cut -f1)
 mke2fs -q -F -t ext4 -d "$XFSTESTS" "$work/xfstests" $((size * 3 / 2 + 100))M >"$work/said" 2>&1 || die "mke2fs: $(cat "$work/said")"
 
-own=$cured
 case ${TESTS-} in
 '') tests=$quick ;;
 all)
 	tests=$(cd "$XFSTESTS/tests" && grep -lE "^_begin_fstest .*\<($groups)\>" {ext4,generic}/[0-9][0-9][0-9] |
 		grep -v '/9[0-9][0-9]$')
 	;;
-*) tests=$TESTS own= ;;
+*) tests=$TESTS ours= ;;
 esac
 
 # They may hang without the module: each in a VM of its own
-for test in $own; do
+for test in $ours; do
 	[ -e "$XFSTESTS/tests/$test" ] || { pass "$test # SKIP not in this xfstests"; continue; }
 	each=$own_each run without "$own_each" "$test"
 	each=$own_each run with "$own_each" "$test"
 	case $(of without "$test") in
-	fail | hang | dead) pass "$test fails without the module" ;;
-	*) fail "$test fails without the module: $(of without "$test")" ;;
+	fail | hang | dead) pass "$test fails without $what" ;;
+	*) fail "$test fails without $what: $(of without "$test")" ;;
 	esac
 	case $(of with "$test") in
-	pass) pass "$test passes with it" ;;
-	*) fail "$test passes with it: $(of with "$test")" ;;
+	pass) pass "$test passes with $what" ;;
+	*) fail "$test passes with $what: $(of with "$test")" ;;
 	esac
 done
 
@@ -133,9 +142,9 @@ run without "${LIMIT:-3600}" $tests
 mapfile -t ran < <(cut -d' ' -f1 "$work/without")
 run with 86400 "${ran[@]}"
 for test in "${ran[@]}"; do
-	both="$(of without "$test") without the module, $(of with "$test") with it"
+	both="$(of without "$test") without $what, $(of with "$test") with"
 	case $both in
-	notrun*) pass "$test # SKIP $both" ;;
+	notrun*notrun*) pass "$test # SKIP $both" ;;
 	pass*pass* | fail* | hang* | dead*) pass "$test: $both" ;;
 	*) fail "$test: $both" ;;
 	esac

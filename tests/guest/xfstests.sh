@@ -4,20 +4,21 @@
 # What tests/xfstests.t runs in the VM: each of these tests of xfstests, in the
 # Debian of vda, with the module or without it.
 #
-#	xfstests.sh with|without EACH SECONDS TEST...	at most so long for each, and for all
+#	xfstests.sh yes|no EACH SECONDS TEST...	at most so long for each, and for all
 #
-# vdb has xfstests, vdc to vde are for the tests. After each it says
+# vdb has xfstests, vdc to vde are for the tests; /test/config is the kernel's. After each it says
 #	result TEST pass|fail|notrun SECONDS
 # and after "result TEST hang" nothing more: what hangs goes with the VM.
 
 root=/debian
-with=$1 each=$2 seconds=$3
+module=$1 each=$2 seconds=$3
 shift 3
 uptime() { cut -d. -f1 /proc/uptime; }
 
 # A warning of the kernel fails the test that it comes in, by xfstests' own look at the log
 echo 0 >/proc/sys/kernel/panic_on_warn
 modprobe ext4
+modprobe loop # generic/042 takes it for granted
 mkdir $root
 mount /dev/vda $root && mount /dev/vdb $root/var/lib/xfstests || exit
 for dir in dev proc sys lib/modules; do
@@ -31,7 +32,8 @@ done
 chroot $root /usr/lib/systemd/systemd-udevd --daemon
 chroot $root mkfs.ext4 -q -F /dev/vdc || exit
 status=/sys/module/ext4_fc_resize_fix/status
-if [ "$with" = with ]; then
+cp /test/config $root/run/config
+if [ "$module" = yes ]; then
 	modprobe ext4_fc_resize_fix
 	case $(cat $status/state) in
 	protected*) ;;
@@ -43,7 +45,7 @@ for test; do
 	[ "$(uptime)" -lt "$seconds" ] || break
 	echo "begin $test"
 	begin=$(uptime)
-	chroot $root /usr/bin/env -i -C /var/lib/xfstests PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
+	chroot $root /usr/bin/env -i -C /var/lib/xfstests PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb KCONFIG_PATH=/run/config \
 		HOST_OPTIONS=/etc/xfstests.config timeout -k 10 "$each" ./check "$test" >/tmp/said 2>&1
 	case $? in
 	0) result=pass ;;
@@ -60,5 +62,5 @@ for test; do
 	echo "result $test $result $(($(uptime) - begin))"
 	[ $result != hang ] || break
 done
-[ "$with" != with ] || (cd $status && grep . ./* | sed 's/^/# /')
+[ "$module" != yes ] || (cd $status && grep . ./* | sed 's/^/# /')
 exit 0

@@ -6,8 +6,8 @@
 #	repro.sh BUG bug	the kernel has it
 #	repro.sh BUG fixed	it has not
 #
-# BUG: hang, gap or lost; overlap, ineligible, untracked, restart; replay; counts; recovery
-# vm: --disk 1G --timeout 600 --add @REPRO/fc-hang --add @REPRO/fc-gap --add @REPRO/fc-lost --add @REPRO/fc-race --add @REPRO/fc-replay.sh
+# BUG: hang, gap or lost; overlap, ineligible, untracked, restart; replay; counts; recovery; record
+# vm: --disk 1G --timeout 600 --add @REPRO/fc-hang --add @REPRO/fc-gap --add @REPRO/fc-lost --add @REPRO/fc-race --add @REPRO/fc-tmpfile --add @REPRO/fc-replay.sh
 . /lib/test.sh
 
 dev=/dev/vda
@@ -109,7 +109,12 @@ counts)
 	done
 	;;
 recovery)
-	for how in again split stale; do
+	for how in again index unlinked split stale; do
+		replay $how
+	done
+	;;
+record)
+	for how in zeroout tmpfile tmpfile-unlinked; do
 		replay $how
 	done
 	;;

@@ -4,10 +4,11 @@
 # fc-replay.sh - ext4 with fast commit: a mount that fails, takes long, or leaves
 # damage, after a power failure at a bad moment
 #
-#	fc-replay.sh DEVICE MOUNTPOINT full|cut-old|cut-zero|sparse|mkdir|rmdir|grow|again|split|stale
+#	fc-replay.sh DEVICE MOUNTPOINT full|cut-old|cut-zero|sparse|mkdir|rmdir|grow|index|again|
+#		unlinked|split|stale|zeroout|tmpfile|tmpfile-unlinked
 #
-# DEVICE is made anew. Wants fc-race (see fc-race.c) beside it or on the PATH, and
-# programs of e2fsprogs.
+# DEVICE is made anew. Wants fc-race (see fc-race.c) and fc-tmpfile beside it or on the
+# PATH, and programs of e2fsprogs.
 #
 #	full		the fast commit area is filled to its last block
 #	cut-old, cut-zero
@@ -17,11 +18,18 @@
 #	sparse		a file of 16 GB has one block, which is in a fast commit
 #	mkdir, rmdir	a directory was made, or removed, and is in a fast commit of another file
 #	grow		the names of a fast commit need more blocks of a directory
+#	index		a directory was made, and has so many names that it has an index
 #	again		the power fails again at the end of the recovery of a fast commit with
 #			a new directory, so all of it is done twice. What is needed of that,
 #			the journal as it was, is put back by dd here.
+#	unlinked	two files are open and have been unlinked, one that the full commit
+#			before has, and one that it has not
 #	split		one block is written of the last of the four unwritten extents of a file,
 #			in a filesystem without a free block
+#	zeroout		two blocks of one unwritten extent are written, each in a fast commit of its own
+#	tmpfile		a file was opened with O_TMPFILE, and then got a name
+#	tmpfile-unlinked
+#			and a fast commit has it without a name before
 #	stale		DEVICE had another ext4 before, and what was in its inode tables is there yet
 #
 # Exit status: 0 mounted within five seconds, everything that was fsynced is there, e2fsck -fn
@@ -55,6 +63,7 @@ fast_commit() {
 
 power_failure() {
 	fc-race "$mnt" shutdown || trouble shutdown
+	exec 3>&- 4>&-
 	umount "$mnt"
 }
 
@@ -92,6 +101,7 @@ mount -o "$opts" "$dev" "$mnt" || trouble mount
 
 echo begin >"$mnt/file"
 [ "$how" != rmdir ] || mkdir "$mnt/dir"
+[ "$how" != unlinked ] || { exec 3>"$mnt/open"; echo data >&3; }
 [ "$how" != stale ] || files "$mnt/kept" 16 15
 sync -f "$mnt" || trouble syncfs
 case $how in
@@ -131,6 +141,20 @@ mkdir|rmdir)
 	;;
 grow)
 	many "$(printf '%0200d' 0)"
+	power_failure
+	;;
+index)
+	mkdir "$mnt/dir" || trouble mkdir
+	many "dir/$(printf '%0200d' 0)"
+	power_failure
+	;;
+unlinked)
+	exec 4>"$mnt/temp"
+	echo data >&4
+	rm "$mnt/open" "$mnt/temp" || trouble rm
+	echo more >&3
+	echo end >"$mnt/new"
+	fast_commit "$mnt/new"
 	power_failure
 	;;
 again)
@@ -176,6 +200,25 @@ stale)
 	fast_commit "$mnt/new20"
 	power_failure
 	;;
+zeroout)
+	fallocate -l $((8 * 4096)) "$mnt/zeroout" || trouble fallocate
+	sync -f "$mnt"
+	for i in 3 5; do
+		echo $i | dd of="$mnt/zeroout" bs=4096 seek=$i conv=notrunc 2>/dev/null
+		fast_commit "$mnt/zeroout"
+	done
+	power_failure
+	;;
+tmpfile|tmpfile-unlinked)
+	before=$(blocks)
+	if [ "$how" = tmpfile ]; then
+		fc-tmpfile "$mnt" || trouble fc-tmpfile
+	else
+		fc-tmpfile "$mnt" "$mnt/file" || trouble fc-tmpfile
+	fi
+	[ "$(blocks)" -gt "$before" ] || trouble "no fast commit"
+	power_failure
+	;;
 *)
 	trouble "which of them? See the head of $0"
 	;;
@@ -191,8 +234,17 @@ full) [ "$(tail -n 1 "$mnt/file")" = "$n" ] ;;
 mkdir) [ -d "$mnt/dir" ] ;;
 rmdir) [ ! -e "$mnt/dir" ] ;;
 grow) [ -e "$mnt/$(printf '%0200d' 0)100" ] ;;
+index) [ -e "$mnt/dir/$(printf '%0200d' 0)1" ] && [ -e "$mnt/dir/$(printf '%0200d' 0)100" ] ;;
+unlinked) [ -e "$mnt/new" ] && [ ! -e "$mnt/open" ] && [ ! -e "$mnt/temp" ] ;;
 again) [ -e "$mnt/dir/new" ] ;;
 stale) [ "$(stat -c %s "$mnt/new20")" = 4096 ] ;;
+zeroout)
+	for i in 3 5; do
+		dd if="$mnt/zeroout" bs=4096 skip=$i count=1 2>/dev/null | head -n 1 | tr -d '\0'
+	done >/tmp/fc-replay.is
+	[ "$(cat /tmp/fc-replay.is)" = "$(printf '3\n5')" ]
+	;;
+tmpfile*) [ "$(cat "$mnt/linked")" = data ] ;;
 split) [ "$(dd if="$mnt/split" bs=4096 skip=33 count=1 2>/dev/null | head -n 1)" = x ] ;;
 *) [ -e "$mnt/old100" ] && [ -e "$mnt/between" ] && [ ! -e "$mnt/new1" ] ;;
 esac

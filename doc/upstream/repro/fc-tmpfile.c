@@ -46,7 +46,8 @@ int main(int argc, char **argv)
 	}
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
 	snprintf(name, sizeof(name), "%s/linked", argv[1]);
-	check(linkat(AT_FDCWD, proc, AT_FDCWD, name, AT_SYMLINK_FOLLOW), "linkat");
+	check(linkat(AT_FDCWD, proc, AT_FDCWD, name, AT_SYMLINK_FOLLOW),
+	      "linkat");
 	check(fsync(fd), "fsync");
 	return 0;
 }

@@ -186,17 +186,24 @@ fc_stat() { fc_info "$1" | awk -v what="$2" '$2 == what { print $1 }'; }
 fc_race() {
 	options=nodelalloc,dioread_lock
 	[ "$2" = untracked ] || options=$options,commit=1000
-	if [ "$2" = restart ]; then set -- "$@" 1024 1; else set -- "$@" 4096 64; fi
-	mke2fs -q -F -t ext4 -O fast_commit -b "$3" -J size="$4" "$1" || bail mke2fs
+	errors='continue'
+	[ "$2" != twice ] || errors=remount-ro
+	case $2 in
+	restart) set -- "$@" 1024 1 fast_commit ;;
+	split|twice) set -- "$@" 1024 64 fast_commit,^dir_index ;;
+	*) set -- "$@" 4096 64 fast_commit ;;
+	esac
+	mke2fs -q -F -t ext4 -O "$5" -b "$3" -J size="$4" "$1" || bail mke2fs
 	mount -o $options "$1" /mnt || bail mount
 	/test/fc-race /mnt "$2" 20 >/tmp/out 2>&1 || bail "fc-race $2: $(cat /tmp/out)"
 	umount /mnt
 	sed -n 's/^fsynced //p' /tmp/out >/tmp/names
 	gone=''
-	if mount "$1" /mnt; then
+	if mount -o errors=$errors "$1" /mnt; then
 		while read -r name; do
 			[ -e "/mnt/$name" ] || gone="$gone $name"
 		done </tmp/names
+		[ "$2" != twice ] || touch /mnt/after || gone="$gone an error, read-only"
 		[ "$2" != restart ] || /test/fc-race /mnt moved >/tmp/out || gone="$gone moved: $(cat /tmp/out)"
 		umount /mnt
 	else

@@ -6,7 +6,7 @@
 #	repro.sh BUG bug	the kernel has it
 #	repro.sh BUG fixed	it has not
 #
-# BUG: hang, gap or lost; overlap, ineligible, untracked, restart; replay; counts; recovery; record
+# BUG: hang, gap or lost; overlap, ineligible, untracked, restart, split, twice; replay; counts; recovery; record
 # vm: --disk 1G --timeout 600 --add @REPRO/fc-hang --add @REPRO/fc-gap --add @REPRO/fc-lost --add @REPRO/fc-race --add @REPRO/fc-tmpfile --add @REPRO/fc-replay.sh
 . /lib/test.sh
 
@@ -95,7 +95,7 @@ lost)
 	lost none
 	is $there fixed "fc-lost: none, the file is there"
 	;;
-overlap|ineligible|untracked|restart)
+overlap|ineligible|untracked|restart|split|twice)
 	race "$1"
 	;;
 replay)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * fc-race - ext4 with fast commit: four ways for an fsync to return too early
+ * fc-race - ext4 with fast commit: four ways for an fsync to return too early,
+ * two for a commit to have half of an operation, or to have it twice
  *
  *	cc -O2 -pthread -o fc-race fc-race.c
  *	mke2fs -F -t ext4 -O fast_commit -b 4096 -J size=64 /dev/vdb
  *	mount -o nodelalloc,dioread_lock /dev/vdb /mnt
- *	./fc-race /mnt overlap|ineligible|untracked|restart [MEGABYTES]
+ *	./fc-race /mnt overlap|ineligible|untracked|restart|split|twice [MEGABYTES]
  *	umount /mnt; mount /dev/vdb /mnt
  *
  * 64 MB of data, allocated but not written, or MEGABYTES, make a commit slow: it
@@ -25,6 +26,14 @@
  *			ineligible; then it is fsynced. With "-b 1024 -J size=1".
  *			"./fc-race /mnt moved" after the next mount says whether
  *			all of it is there, and exits with 1 if not.
+ *	split		Another file is fsynced while one is created in a large
+ *			directory, which takes long: the fast commit has to have
+ *			all of it or nothing. With "-O fast_commit,^dir_index
+ *			-b 1024" and "commit=1000".
+ *	twice		A directory is made there, while a full commit begins.
+ *			The next fast commit must not have it again. As "split",
+ *			and then mount it with "errors=remount-ro": that fails, or
+ *			the filesystem is read-only, if recovery had an error.
  *	shutdown	nothing, only what the others end with
  *
  * Then EXT4_IOC_SHUTDOWN without flushing the log, which is to the filesystem
@@ -34,6 +43,7 @@
  * slower disk.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
@@ -50,10 +60,13 @@
 
 #define EXT4_IOC_SHUTDOWN _IOR('X', 125, unsigned int)
 #define NOLOGFLUSH 2
+#define EXT4_IOC_CHECKPOINT _IOW('f', 43, unsigned int)
 
 #define FILES 4000
 #define LAST 10 /* of the files are fsynced */
 #define EXTENTS 38000 /* of the file that is collapsed */
+#define NAMES 1600 /* in the large directory, 4 to a block of 1 KB */
+#define READS 50 /* of its 400 blocks, then the other one begins */
 
 static int dir, megabytes = 64;
 static atomic_int begun, done;
@@ -166,27 +179,46 @@ static void during_fast_commit(int overlap)
 	_exit(3);
 }
 
-/* How many full commits there were */
-static long commits(void)
+static long number_in(const char *path)
 {
-	char path[512], name[256] = "";
-	struct stat st;
-	long n = -1;
-	FILE *file;
+	FILE *file = fopen(path, "r");
+	long n;
 
-	if (fstat(dir, &st))
-		die("fstat");
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(st.st_dev),
-		 minor(st.st_dev));
-	if (readlink(path, name, sizeof(name) - 1) < 0)
-		die(path);
-	snprintf(path, sizeof(path), "/proc/fs/jbd2/%s-8/info",
-		 strrchr(name, '/') + 1);
-	file = fopen(path, "r");
 	if (!file || fscanf(file, "%ld", &n) != 1)
 		die(path);
 	fclose(file);
 	return n;
+}
+
+/* The directory of the device in /sys, or a file there */
+static char *device(const char *file)
+{
+	static char path[512];
+	struct stat st;
+
+	if (fstat(dir, &st))
+		die("fstat");
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u%s", major(st.st_dev),
+		 minor(st.st_dev), file);
+	return path;
+}
+
+/* How many full commits there were */
+static long commits(void)
+{
+	char path[512], name[256] = "";
+
+	if (readlink(device(""), name, sizeof(name) - 1) < 0)
+		die("readlink");
+	snprintf(path, sizeof(path), "/proc/fs/jbd2/%s-8/info",
+		 strrchr(name, '/') + 1);
+	return number_in(path);
+}
+
+/* How many reads from the device */
+static long reads(void)
+{
+	return number_in(device("/stat"));
 }
 
 static void during_full_commit(void)
@@ -294,6 +326,80 @@ static int check_moved(void)
 	return bad || n != EXTENTS - 1;
 }
 
+static char *large_name(int n)
+{
+	static char name[256];
+
+	snprintf(name, sizeof(name), "large/%0240d", n);
+	return name;
+}
+
+static void *slow_create(void *arg)
+{
+	char *name = large_name(NAMES);
+
+	if (arg ? mkdirat(dir, name, 0755) : mknodat(dir, name, S_IFREG, 0))
+		die("create");
+	done = 1;
+	return NULL;
+}
+
+/*
+ * All blocks of the directory have to be read for it: they are full, but for the
+ * last one. (It is not to grow, which is another matter to recover.)
+ */
+static void during_create(int twice)
+{
+	int n, fd = open_in("other"), caches;
+	unsigned int flags = 0;
+	long before, first;
+	pthread_t thread;
+
+	if (mkdirat(dir, "large", 0755))
+		die("large");
+	for (n = 0; n < NAMES; n++)
+		if (linkat(dir, "other", dir, large_name(n), 0))
+			die("link");
+	if (unlinkat(dir, large_name(NAMES - 1), 0))
+		die("unlink");
+	if (syncfs(dir) || ioctl(dir, EXT4_IOC_CHECKPOINT, &flags))
+		die("checkpoint");
+	write_block(fd);
+	/* There must have been a full commit since then */
+	if (syncfs(dir))
+		die("syncfs");
+	if (!twice)
+		write_block(fd);
+	/* That the name is not there is remembered, the blocks are not */
+	if (!faccessat(dir, large_name(NAMES), F_OK, 0) || errno != ENOENT)
+		die("access");
+	caches = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	if (caches < 0 || write(caches, "1", 1) != 1)
+		die("drop_caches");
+
+	first = reads();
+	if (pthread_create(&thread, NULL, slow_create, twice ? &flags : NULL))
+		die("pthread_create");
+	while (!done && reads() < first + READS)
+		;
+	if (done) {
+		fprintf(stderr, "it is created too fast\n");
+		_exit(3);
+	}
+	if (twice) {
+		if (syncfs(dir))
+			die("syncfs");
+		write_block(fd);
+	}
+	before = commits();
+	fsync_it(fd, "other");
+	pthread_join(thread, NULL);
+	if (commits() == before)
+		return;
+	fprintf(stderr, "the fsync was a full commit\n");
+	_exit(3);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int flags = NOLOGFLUSH;
@@ -314,6 +420,8 @@ int main(int argc, char **argv)
 		during_collapse();
 	else if (!strcmp(argv[2], "untracked"))
 		during_full_commit();
+	else if (!strcmp(argv[2], "split") || !strcmp(argv[2], "twice"))
+		during_create(!strcmp(argv[2], "twice"));
 	else if (strcmp(argv[2], "shutdown"))
 		during_fast_commit(!strcmp(argv[2], "overlap"));
 	if (ioctl(dir, EXT4_IOC_SHUTDOWN, &flags))

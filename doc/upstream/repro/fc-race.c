@@ -102,6 +102,56 @@ static void fsync_it(int fd, const char *name)
 	printf("fsynced %s\n", name);
 }
 
+/* The number there, "skip" others before it */
+static long number_in(const char *path, int skip)
+{
+	FILE *file = fopen(path, "r");
+	long n;
+
+	do {
+		if (!file || fscanf(file, "%ld", &n) != 1)
+			die(path);
+	} while (skip--);
+	fclose(file);
+	return n;
+}
+
+/* The directory of the device in /sys, or a file there */
+static char *device(const char *file)
+{
+	static char path[512];
+	struct stat st;
+
+	if (fstat(dir, &st))
+		die("fstat");
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u%s", major(st.st_dev),
+		 minor(st.st_dev), file);
+	return path;
+}
+
+/* How many full commits there were */
+static long commits(void)
+{
+	char path[512], name[256] = "";
+
+	if (readlink(device(""), name, sizeof(name) - 1) < 0)
+		die("readlink");
+	snprintf(path, sizeof(path), "/proc/fs/jbd2/%s-8/info",
+		 strrchr(name, '/') + 1);
+	return number_in(path, 0);
+}
+
+/* How many reads from the device, and writes to it */
+static long reads(void)
+{
+	return number_in(device("/stat"), 0);
+}
+
+static long writes(void)
+{
+	return number_in(device("/stat"), 4);
+}
+
 /* In files of 1 MB: large ones take long to recover */
 static void make_slow(void)
 {
@@ -142,6 +192,7 @@ static void during_fast_commit(int overlap)
 	pthread_t thread;
 	char name[32];
 	int fd, round;
+	long before;
 
 	for (round = 0; round < 5; round++) {
 		snprintf(name, sizeof(name), "victim%d", round);
@@ -159,7 +210,10 @@ static void during_fast_commit(int overlap)
 			die("pthread_create");
 		while (!begun)
 			usleep(1000);
-		usleep(10000);
+		/* Its fast commit writes the others' data first */
+		before = writes();
+		while (!done && writes() == before)
+			;
 		if (overlap) {
 			snprintf(name, sizeof(name), "after%d", round);
 			fd = open_in(name);
@@ -177,48 +231,6 @@ static void during_fast_commit(int overlap)
 	}
 	fprintf(stderr, "the fast commit is too fast\n");
 	_exit(3);
-}
-
-static long number_in(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	long n;
-
-	if (!file || fscanf(file, "%ld", &n) != 1)
-		die(path);
-	fclose(file);
-	return n;
-}
-
-/* The directory of the device in /sys, or a file there */
-static char *device(const char *file)
-{
-	static char path[512];
-	struct stat st;
-
-	if (fstat(dir, &st))
-		die("fstat");
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u%s", major(st.st_dev),
-		 minor(st.st_dev), file);
-	return path;
-}
-
-/* How many full commits there were */
-static long commits(void)
-{
-	char path[512], name[256] = "";
-
-	if (readlink(device(""), name, sizeof(name) - 1) < 0)
-		die("readlink");
-	snprintf(path, sizeof(path), "/proc/fs/jbd2/%s-8/info",
-		 strrchr(name, '/') + 1);
-	return number_in(path);
-}
-
-/* How many reads from the device */
-static long reads(void)
-{
-	return number_in(device("/stat"));
 }
 
 static void during_full_commit(void)

@@ -52,6 +52,8 @@ patched)
 	points "patched, add" 60 0 0 --serial -- none add
 	points "patched, RESIZE_FS" 60 0 0 --serial -- none resizefs
 	points "patched, freeze" 60 0 0 --serial -- none freeze nodelalloc
+	# Writers that overlap and do everything: on a stock kernel one in four is not all right
+	points "patched, none, mixed" 300 0 0 --mixed -- none none
 	;;
 patched-3)
 	points "no patch 3, writers pause during each extend" 40 0 some --paused -- none extend

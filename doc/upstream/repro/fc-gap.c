@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,7 @@ static atomic_int *progress;
 static atomic_int inside, stop, crashed;
 static atomic_int written; /* blocks of "data" that were fsynced */
 /* The beginning of the disk before the last resize */
-static char super[4096] __attribute__((aligned(4096)));
+static alignas(4096) char super[4096];
 
 static void die(const char *what)
 {
